@@ -1,0 +1,49 @@
+# `make` alone lists the targets.
+.DEFAULT_GOAL := help
+.PHONY: help setup up test check format verify clean
+SHELL := /bin/sh
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.8
+# The interpreter at hand is used; downloading another one does not work everywhere.
+export UV_PYTHON_DOWNLOADS := never
+export UV_PROJECT_ENVIRONMENT := $(VENV)
+
+##@ Two commands
+
+up: setup ## Run the suite on this machine, with demo data, until Ctrl-C
+	@$(BIN)/mcp-suite up
+
+test: setup ## Run every test on a real PostgreSQL and a real Redis
+	@$(BIN)/pytest $(ARGS)
+
+##@ Work on it
+
+setup: $(VENV)/.ready ## Install everything into .venv (the other targets do this by themselves)
+
+$(VENV)/.ready: pyproject.toml uv.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv sync --quiet --frozen --all-extras --inexact
+	@touch $@
+
+check: setup ## Lint, types, and the direction of imports
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/pyright
+	@$(BIN)/pytest -q tests/contracts/test_imports.py
+
+format: setup ## Format and fix what can be fixed
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+verify: setup ## Verify the audit chain of this machine's suite
+	@$(BIN)/mcp-suite audit verify
+
+clean: ## Remove the environment and caches; data stays in the data directory
+	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis tests/clients/*/.venv
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,44 @@
+from dataclasses import dataclass
+
+from shared.core.scopes import expand
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, as the verified token says; nothing here comes from the request itself.
+
+    Attributes:
+        subject: `sub`: the user, or the client itself for client credentials.
+        issuer: `iss`: the identity provider that vouches for the subject.
+        client: `client_id` (RFC 9068) or `azp`: the program in use.
+        tenant: Whose data this caller may touch. Row-level security follows it.
+        scopes: Granted scopes with everything they imply.
+        roles: Names of roles for policy.
+        acr: Authentication context class of the login, for step-up.
+        auth_time: When the user last proved who they are; seconds since the epoch.
+        actor: `act.sub` (RFC 8693): the agent acting on behalf of the subject, if any.
+        token_id: `jti`, for revocation and audit.
+        expires_at: When the token ends; seconds since the epoch.
+    """
+
+    subject: str
+    issuer: str
+    client: str
+    tenant: str
+    scopes: frozenset[str]
+    roles: frozenset[str] = frozenset()
+    acr: str | None = None
+    auth_time: int | None = None
+    actor: str | None = None
+    token_id: str | None = None
+    expires_at: int = 0
+
+    def may(self, scope: str) -> bool:
+        """Whether the caller holds `scope`, directly or by the hierarchy."""
+        return scope in self.scopes
+
+    @staticmethod
+    def granted(scopes: str | list[str]) -> frozenset[str]:
+        """Scopes as a token states them, with all they imply (see `shared.core.scopes`)."""
+        words = scopes.split() if isinstance(scopes, str) else scopes
+        return expand(words)

@@ -1,0 +1,181 @@
+"""Every way a call can fail.
+
+    SuiteError
+    ├─ Unauthenticated     401: no token, or one we do not accept
+    ├─ UnknownTarget       -32602: no such tool, resource or prompt, or one hidden from the caller
+    ├─ InvalidCursor       -32602: a cursor we did not give to this caller for this request
+    ├─ Failure             told to the model as a typed error object it can act on
+    │   ├─ Invalid         change the arguments
+    │   ├─ NotFound        look it up another way
+    │   ├─ Conflict        read again, then decide
+    │   │   ├─ KeyReused   the idempotency key belongs to other arguments
+    │   │   └─ InProgress  the same call is still running: wait, then repeat it
+    │   ├─ Forbidden       the caller lacks a scope; it is named
+    │   ├─ RateLimited     wait `retry_after_s`
+    │   ├─ Unavailable     something we depend on is down: retry
+    │   ├─ OutcomeUnknown  the reply was lost after the work may have been done: repeat with the same key
+    │   ├─ Timeout         the deadline passed
+    │   └─ Internal        our fault; quote the reference
+    └─ Misconfigured       refuses to start
+
+Raise these anywhere; one place (`shared/edge/protocol.py`) puts them on the wire. No other exception's text
+ever leaves the process: it becomes `Internal` with a reference that the logs repeat.
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+
+class SuiteError(Exception):
+    """Root of all errors the suite raises on purpose."""
+
+
+class Misconfigured(SuiteError):
+    """A setting is missing or unsafe; the process refuses to start and says which."""
+
+
+class Unauthenticated(SuiteError):
+    """The request carries no credential we accept.
+
+    Attributes:
+        reason: `missing` when no token was sent (RFC 6750 §3: the challenge then carries no `error`), else a
+            short word for metrics such as `expired`, `audience` or `signature`.
+        description: What the client is told; never anything from inside the token.
+    """
+
+    def __init__(self, reason: str, description: str = "") -> None:
+        super().__init__(description or reason)
+        self.reason = reason
+        self.description = description
+
+
+class UnknownTarget(SuiteError):
+    """No such tool, resource or prompt for this caller; hidden and missing look the same."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"Unknown {kind}: {name}")
+        self.kind = kind
+        self.name = name
+
+
+class InvalidCursor(SuiteError):
+    """The cursor was not issued to this caller for this request, or its key has been retired."""
+
+    def __init__(self) -> None:
+        super().__init__("Invalid cursor: start again without one, and pass cursors back unchanged")
+
+
+class Failure(SuiteError):
+    """A failure the model can act on.
+
+    Attributes:
+        code: The stable word for this kind of failure.
+        retryable: Whether repeating the same call unchanged can succeed.
+        details: More facts, safe to show to this caller.
+    """
+
+    code: ClassVar[str] = "failure"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = {name: value for name, value in details.items() if value is not None}
+
+    def as_object(self, reference: str) -> dict[str, Any]:
+        """The error object of the wire: `{code, message, retryable, reference, details?}`."""
+        shown: dict[str, Any] = {
+            "code": self.code,
+            "message": self.message,
+            "retryable": self.retryable,
+            "reference": reference,
+        }
+        if self.details:
+            shown["details"] = self.details
+        return shown
+
+
+class Invalid(Failure):
+    """The arguments do not fit the schema or the domain's rules."""
+
+    code = "invalid"
+
+
+class NotFound(Failure):
+    """No such thing for this tenant; another tenant's thing answers the same."""
+
+    code = "not_found"
+
+
+class Conflict(Failure):
+    """The world is not as the caller thought, e.g. a version moved on."""
+
+    code = "conflict"
+
+
+class KeyReused(Conflict):
+    """This idempotency key was used before with other arguments."""
+
+    code = "key_reused"
+
+
+class InProgress(Conflict):
+    """The same call with the same key is still running."""
+
+    code = "in_progress"
+    retryable = True
+
+
+class Forbidden(Failure):
+    """The caller lacks a scope of the operation.
+
+    Args:
+        scopes: All the operation needs, in order; over HTTP they become the 403 challenge (RFC 6750 §3.1).
+    """
+
+    code = "forbidden"
+
+    def __init__(self, message: str, scopes: Sequence[str]) -> None:
+        super().__init__(message, required_scopes=list(scopes))
+        self.scopes = tuple(scopes)
+
+
+class RateLimited(Failure):
+    """Too many calls; `retry_after_s` seconds from now one more is admitted."""
+
+    code = "rate_limited"
+    retryable = True
+
+    def __init__(self, message: str, retry_after_s: float, limit: str) -> None:
+        super().__init__(message, retry_after_s=round(retry_after_s, 3), limit=limit)
+        self.retry_after_s = retry_after_s
+
+
+class Unavailable(Failure):
+    """Something the call depends on is down; nothing was done."""
+
+    code = "unavailable"
+    retryable = True
+
+
+class OutcomeUnknown(Failure):
+    """The work may or may not have been done; repeating with the same key settles it without doing it twice."""
+
+    code = "outcome_unknown"
+    retryable = True
+
+
+class Timeout(Failure):
+    """The call's deadline passed; its transaction was rolled back."""
+
+    code = "timeout"
+    retryable = True
+
+
+class Internal(Failure):
+    """Our fault. The message never carries an exception's text."""
+
+    code = "internal"
+
+    def __init__(self) -> None:
+        super().__init__("Internal error. It is logged under this reference; quote it when asking for help.")

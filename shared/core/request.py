@@ -1,0 +1,33 @@
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Kind = Literal["tool", "resource", "list"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as it reached us, before anything in it is believed.
+
+    Attributes:
+        server: The server it was sent to.
+        kind: What is asked for.
+        name: The tool's name, the resource's URI, or the method of a list.
+        arguments: As sent, unparsed.
+        request_id: Ours; logs, audit and error messages repeat it.
+        era: The protocol version in use, e.g. `2026-07-28`.
+        client_address: Of the peer, over HTTP.
+        agent: What the client says it is; shown, never trusted.
+        trace_id: From the client's W3C trace context, if any; shown, never trusted.
+    """
+
+    server: str
+    kind: Kind
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    request_id: str = ""
+    era: str = ""
+    transport: Literal["http", "stdio"] = "http"
+    client_address: str | None = None
+    agent: str | None = None
+    trace_id: str | None = None

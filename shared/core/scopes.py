@@ -1,0 +1,25 @@
+"""Scopes are `<server>:<verb>`; some verbs include others.
+
+MCP requires scope hierarchies to be honoured when sufficiency is judged (2026-07-28, authorization, step-up).
+"""
+
+from collections.abc import Iterable
+
+IMPLIED_VERBS: dict[str, tuple[str, ...]] = {
+    "admin": ("write", "export", "pii", "send", "decide", "read"),
+    "write": ("read",),
+    "export": ("read",),
+    "send": ("write", "read"),
+    "decide": ("read",),
+}
+"""What each verb includes, on the same server. `pii` is a right of its own: `write` shows no personal data."""
+
+
+def expand(scopes: Iterable[str]) -> frozenset[str]:
+    """All scopes that hold when `scopes` are granted."""
+    held: set[str] = set()
+    for scope in scopes:
+        held.add(scope)
+        server, _, verb = scope.partition(":")
+        held.update(f"{server}:{implied}" for implied in IMPLIED_VERBS.get(verb, ()))
+    return frozenset(held)

@@ -1,0 +1,25 @@
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.core.tool import Toolset
+
+
+@dataclass(frozen=True)
+class Server:
+    """The declaration of one MCP server; a folder under `servers/` with a `server.py` that holds one is a server.
+
+    Attributes:
+        name: Its folder, its path in URLs, the first half of its scopes and the name of its database schema.
+        version: Of its surface (tools, resources, prompts); semantic.
+        instructions: What a client tells the model about the server as a whole.
+        baseline: The scopes a client should ask for first (the challenge of a 401).
+        migrations: Folder of its Alembic revisions, if it keeps tables of its own.
+    """
+
+    name: str
+    title: str
+    version: str
+    instructions: str
+    tools: Toolset
+    baseline: tuple[str, ...]
+    migrations: Path | None = None

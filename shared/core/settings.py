@@ -1,0 +1,140 @@
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.core.errors import Misconfigured
+
+Words = Annotated[tuple[str, ...], NoDecode]
+
+
+def _words(value: object) -> object:
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, read once from the environment (`SUITE_` + the name in capitals).
+
+    Defaults are those of a laptop: embedded services, in-process state, loopback only, every protection on.
+    `profile=fleet` refuses to start on what only a laptop may do.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="SUITE_", frozen=True, extra="ignore", populate_by_name=True)
+
+    profile: Literal["laptop", "fleet"] = "laptop"
+    environment: Literal["dev", "stage", "prod"] = "dev"
+    data_dir: Annotated[Path, Field(description="Keys, embedded database, audit spool. Mode 0700.")] = (
+        Path.home() / ".local" / "share" / "mcp-suite"
+    )
+
+    # Where we listen, and the name clients know us by
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    public_url: Annotated[str | None, Field(description="Scheme and host clients use; default http://HOST:PORT.")] = (
+        None
+    )
+    allowed_hosts: Annotated[Words, Field(description="Host headers accepted besides that of public_url.")] = ()
+    allowed_origins: Annotated[Words, Field(description="Browser origins accepted (CORS). None by default.")] = ()
+    body_limit_bytes: Annotated[int, Field(ge=1024, le=16 * 2**20)] = 2**20
+    drain_s: Annotated[float, Field(ge=0, description="Seconds in-flight calls get after SIGTERM.")] = 20
+
+    # Who may call
+    issuer: Annotated[str | None, Field(description="Issuer of access tokens; default: the mock provider.")] = None
+    jwks_url: Annotated[str | None, Field(description="Default: from the issuer's metadata (RFC 8414).")] = None
+    token_algorithms: Words = ("ES256", "EdDSA", "Ed25519", "RS256", "PS256")
+    token_max_lifetime_s: Annotated[int, Field(ge=60, le=86_400, description="exp - iat beyond this is refused.")] = (
+        3600
+    )
+    clock_skew_s: Annotated[int, Field(ge=0, le=300)] = 30
+    tenant_claim: str = "tenant"
+
+    # The caller over stdio, where the operating system's login is the authentication
+    stdio_subject: str = "local-user"
+    stdio_tenant: str = "acme"
+    stdio_scopes: Words = ("customers:write", "customers:pii")
+
+    # What a caller may use up
+    calls_per_minute: Annotated[int, Field(ge=1, description="Per caller, over all tools.")] = 60
+    tool_calls_per_minute: Annotated[int, Field(ge=1, description="Per caller and tool.")] = 60
+    burst: Annotated[int, Field(ge=1, description="Calls that may come at once.")] = 20
+    deadline_s: Annotated[float, Field(gt=0, le=300, description="A tool's time, unless it declares its own.")] = 15
+    ledger_ttl_s: Annotated[int, Field(ge=60, description="How long an idempotency key is kept.")] = 86_400
+    ledger_wait_s: Annotated[float, Field(gt=0, le=30, description="How long a concurrent twin waits.")] = 2
+
+    # Where things are kept
+    database_url: Annotated[
+        SecretStr | None, Field(validation_alias=AliasChoices("SUITE_DATABASE_URL", "DATABASE_URL"))
+    ] = None
+    database_owner_url: Annotated[
+        SecretStr | None, Field(description="Owner of the tables; used by migrations alone.")
+    ] = None
+    database_reader_url: Annotated[
+        SecretStr | None, Field(description="May read the audit; used by `mcp-suite audit` alone.")
+    ] = None
+    pool_min: Annotated[int, Field(ge=1, le=50)] = 4
+    pool_max: Annotated[int, Field(ge=1, le=50)] = 20
+    pool_acquire_s: Annotated[float, Field(gt=0, le=60)] = 10
+    statement_timeout_s: Annotated[float, Field(gt=0, le=30)] = 10
+    redis_url: Annotated[SecretStr | None, Field(validation_alias=AliasChoices("SUITE_REDIS_URL", "REDIS_URL"))] = None
+    redis_timeout_s: Annotated[float, Field(gt=0, le=30)] = 2
+    embedded_source: Annotated[
+        Literal["auto", "wheel", "system"],
+        Field(description="Embedded engines: the machine's own if there are any, or force one or the other."),
+    ] = "auto"
+
+    # Key rings, the sealing key first; base64 of 32 bytes each. A laptop makes its own in data_dir/keys.
+    audit_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    ledger_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    cursor_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+
+    audit_batch: Annotated[int, Field(ge=1, le=1000, description="Records per commit at most.")] = 200
+    audit_spool_bytes: Annotated[int, Field(ge=2**20)] = 64 * 2**20
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_words(cls, values: dict[str, object]) -> dict[str, object]:
+        lists = {"allowed_hosts", "allowed_origins", "token_algorithms", "stdio_scopes"}
+        rings = {"audit_keys", "ledger_keys", "cursor_keys"}
+        return {name: _words(value) if name in lists | rings else value for name, value in values.items()}
+
+    @model_validator(mode="after")
+    def _safe(self) -> "Settings":
+        if any(not name or name.lower() == "none" or name.startswith("HS") for name in self.token_algorithms):
+            raise Misconfigured("token_algorithms must be asymmetric: `none` and HS* would let anyone mint tokens")
+        if self.pool_min > self.pool_max:
+            raise Misconfigured("pool_min exceeds pool_max")
+        if "*" in self.allowed_hosts or "*" in self.allowed_origins:
+            raise Misconfigured("allowed_hosts and allowed_origins are lists of names; `*` would switch the check off")
+        if self.profile == "fleet":
+            self._require_fleet()
+        return self
+
+    def _require_fleet(self) -> None:
+        needed = (
+            "public_url",
+            "issuer",
+            "database_url",
+            "redis_url",
+            "audit_keys",
+            "ledger_keys",
+            "cursor_keys",
+        )
+        missing = [f"SUITE_{name.upper()}" for name in needed if not getattr(self, name)]
+        if missing:
+            raise Misconfigured(f"profile=fleet needs {', '.join(missing)}")
+        if not (self.public_url or "").startswith("https://"):
+            raise Misconfigured("profile=fleet needs a public_url with https")
+
+    @cached_property
+    def base_url(self) -> str:
+        """Scheme and authority clients use, without a trailing slash."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+    @cached_property
+    def token_issuer(self) -> str:
+        """The issuer tokens must name, byte for byte."""
+        return self.issuer or f"{self.base_url}/idp"

@@ -1,0 +1,272 @@
+"""What a server declares: tools and resources, as values the rest of the suite can read."""
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any, Protocol, TypeVar, cast, get_type_hints
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shared.core.caller import Caller
+from shared.core.errors import Invalid, Misconfigured
+
+
+class Effect(StrEnum):
+    """Whether a call changes anything; safety hints, the ledger and read-only mode follow from it."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+class Risk(StrEnum):
+    """How bad a wrong call is. LOW adds and can be undone, MEDIUM overwrites, HIGH reaches people or many rows."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class Arguments(BaseModel):
+    """Base of every tool's arguments: unknown fields are errors and nothing is coerced."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class WriteArguments(Arguments):
+    """Base of every write's arguments."""
+
+    idempotency_key: Annotated[
+        str | None,
+        Field(
+            min_length=8,
+            max_length=128,
+            pattern=r"^[\x21-\x7e]+$",
+            description="Any unique string of yours. Repeating a call with the same key acts once and returns "
+            "the first answer; always send one, so that a retry is safe. Kept for 24 hours.",
+        ),
+    ] = None
+    dry_run: Annotated[bool, Field(description="Check and show the result without changing anything.")] = False
+
+
+class Answer(BaseModel):
+    """Base of every answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Statement(Protocol):
+    """SQL compiled once, with the names of its values in order (`shared.state.database.Statement`)."""
+
+    @property
+    def sql(self) -> str: ...
+    @property
+    def names(self) -> Sequence[str]: ...
+
+
+class Queries(Protocol):
+    """One tenant's view of the database, under row-level security."""
+
+    async def rows(self, statement: Any, /, **values: Any) -> list[Mapping[str, Any]]: ...
+    async def row(self, statement: Any, /, **values: Any) -> Mapping[str, Any] | None: ...
+
+
+class Cursors(Protocol):
+    """Opaque page positions, sealed for one caller and one query."""
+
+    def seal(self, position: Sequence[Any], query: Arguments) -> str: ...
+    def open(self, cursor: str, query: Arguments) -> list[Any]: ...
+
+
+@dataclass(slots=True)
+class Call:
+    """What a tool gets besides its arguments.
+
+    Attributes:
+        caller: Who calls; its tenant is already set in `database` and `transaction`.
+        database: Reads: each statement is one round trip and one snapshot.
+        cursors: Seals and opens page positions.
+        request_id: The reference that logs, audit and error messages share.
+        transaction: Writes only: the transaction that also holds the idempotency claim and the stored answer.
+            It commits when the tool returns, and rolls back when it raises or the call is a dry run.
+    """
+
+    caller: Caller
+    database: Queries
+    cursors: Cursors
+    request_id: str
+    open_transaction: Queries | None = None
+
+    @property
+    def transaction(self) -> Queries:
+        if self.open_transaction is None:
+            raise Misconfigured("only tools declared with @tools.write have a transaction")
+        return self.open_transaction
+
+
+Run = Callable[[Call, Any], Awaitable[BaseModel]]
+RunT = TypeVar("RunT", bound=Callable[..., Awaitable[BaseModel]])
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One thing a caller can ask for: a tool, or the reading of a resource.
+
+    Attributes:
+        name: Unique in its server; `[a-z0-9_]`, 1 to 64 characters.
+        description: What the model reads: when to use it and when not.
+        scopes: All of them are needed to call it.
+        cost: What one call costs, in US dollars, for budgets.
+        deadline_s: Seconds until the call is cancelled; None takes the setting.
+        inverse: The tool that takes a call back, where one exists.
+    """
+
+    name: str
+    description: str
+    effect: Effect
+    scopes: tuple[str, ...]
+    arguments: type[Arguments]
+    answer: type[BaseModel]
+    run: Run
+    risk: Risk = Risk.LOW
+    cost: float = 0.0
+    deadline_s: float | None = None
+    inverse: str | None = None
+    open_world: bool = False
+
+    @property
+    def title(self) -> str:
+        return self.name.replace("_", " ").capitalize()
+
+    def parse(self, arguments: Mapping[str, Any]) -> Any:
+        """The typed arguments.
+
+        Raises:
+            Invalid: With one line for each problem, and never the rejected value.
+        """
+        try:
+            return self.arguments.model_validate_json(orjson.dumps(arguments), strict=True)
+        except ValidationError as error:
+            raise Invalid(_explain(self.name, error)) from None
+        except (TypeError, ValueError):  # orjson: an integer beyond 64 bits, or a lone surrogate
+            raise Invalid(f"The arguments of {self.name} hold a number or text that JSON cannot carry") from None
+
+    @cached_property
+    def input_schema(self) -> dict[str, Any]:
+        return _plain_schema(self.arguments)
+
+    @cached_property
+    def output_schema(self) -> dict[str, Any]:
+        return _plain_schema(self.answer, mode="serialization")
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A readable resource: an RFC 6570 template and the read behind it."""
+
+    uri_template: str
+    mime_type: str
+    tool: Tool
+
+
+@dataclass
+class Toolset:
+    """The tools and resources of one server, in order of declaration."""
+
+    tools: dict[str, Tool] = field(default_factory=dict[str, Tool])
+    resources: dict[str, Resource] = field(default_factory=dict[str, Resource])
+
+    def read(self, *scopes: str, **facts: Any) -> Callable[[RunT], RunT]:
+        """Declare an async function as a tool that changes nothing."""
+
+        def declare(run: RunT) -> RunT:
+            self._add(_tool(run, Effect.READ, scopes, facts))
+            return run
+
+        return declare
+
+    def write(self, *scopes: str, risk: Risk, **facts: Any) -> Callable[[RunT], RunT]:
+        """Declare an async function as a tool that changes something, once per idempotency key."""
+
+        def declare(run: RunT) -> RunT:
+            tool = _tool(run, Effect.WRITE, scopes, {"risk": risk, **facts})
+            if not issubclass(tool.arguments, WriteArguments):
+                raise Misconfigured(f"{tool.name} writes: its arguments must extend WriteArguments")
+            self._add(tool)
+            return run
+
+        return declare
+
+    def resource(self, uri_template: str, *scopes: str, mime_type: str = "application/json") -> Callable[[RunT], RunT]:
+        """Declare an async function as the read of every URI that fits `uri_template`."""
+
+        def declare(run: RunT) -> RunT:
+            if uri_template in self.resources:
+                raise Misconfigured(f"resource {uri_template} is declared twice")
+            self.resources[uri_template] = Resource(uri_template, mime_type, _tool(run, Effect.READ, scopes, {}))
+            return run
+
+        return declare
+
+    def _add(self, tool: Tool) -> None:
+        if tool.name in self.tools:
+            raise Misconfigured(f"tool {tool.name} is declared twice")
+        self.tools[tool.name] = tool
+
+
+def _tool(
+    run: Callable[..., Awaitable[BaseModel]], effect: Effect, scopes: tuple[str, ...], facts: dict[str, Any]
+) -> Tool:
+    name = run.__name__
+    description = inspect.getdoc(run)
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
+        raise Misconfigured(f"{name!r} is no tool name")
+    if not description:
+        raise Misconfigured(f"{name} needs a docstring: it is what the model reads")
+    if not scopes:
+        raise Misconfigured(f"{name} needs a scope")
+    hints = get_type_hints(run)
+    answer = hints.pop("return")
+    hints.pop("call", None)
+    (arguments,) = hints.values()
+    return Tool(
+        name=name,
+        description=" ".join(description.split()),
+        effect=effect,
+        scopes=scopes,
+        arguments=arguments,
+        answer=answer,
+        run=run,
+        **facts,
+    )
+
+
+def _explain(name: str, error: ValidationError) -> str:
+    problems = [
+        f"{'.'.join(str(part) for part in found['loc']) or 'arguments'}: {found['msg']}"
+        for found in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    return f"The arguments of {name} are invalid. " + "; ".join(problems[:20])
+
+
+def _plain_schema(model: type[BaseModel], mode: Any = "validation") -> dict[str, Any]:
+    """JSON Schema 2020-12 without the generated titles, which only cost tokens."""
+
+    def strip(node: Any, named: bool = False) -> Any:
+        if isinstance(node, list):
+            return [strip(item) for item in cast("list[Any]", node)]
+        if not isinstance(node, dict):
+            return node
+        # Under `properties` the keys are names of ours, and one of them may be "title".
+        return {
+            key: strip(value, named=key == "properties" and not named)
+            for key, value in cast("dict[str, Any]", node).items()
+            if named or key != "title"
+        }
+
+    schema: dict[str, Any] = strip(model.model_json_schema(mode=mode))
+    schema.pop("description", None)
+    return schema
