@@ -1,0 +1,265 @@
+"""One asyncpg pool a process; SQLAlchemy Core is the language, compiled once.
+
+The tenant is set in the same statement that reads (`reference`: one round trip instead of four), so nothing
+is left on a connection and the pool needs no reset. Row-level security reads it from `app.tenant`.
+"""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import cached_property
+from typing import Any, cast
+
+import anyio
+import asyncpg
+import orjson
+from sqlalchemy import Executable, Integer, Select, bindparam, func, literal_column, select, true
+from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from shared.core.errors import OutcomeUnknown, Timeout, Unavailable
+from shared.core.settings import Settings
+
+_DIALECT = asyncpg_dialect.dialect()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+_NO_OFFSET = literal_column("0", Integer)  # OFFSET 0 keeps the planner from joining past the subquery
+_COMMIT_S = 10.0
+
+LOST = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what asyncpg raises when the server is killed under it
+    asyncpg.PostgresConnectionError,
+    asyncpg.exceptions.OperatorInterventionError,
+    asyncpg.exceptions.InsufficientResourcesError,
+)
+"""What means that PostgreSQL is not there, or not there any more."""
+
+
+class Compiled:
+    """SQL text with the order and the defaults of its values."""
+
+    def __init__(self, statement: Executable) -> None:
+        compiled = cast("SQLCompiler", statement.compile(dialect=_DIALECT))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType, reportAttributeAccessIssue]
+        self.sql = str(compiled)
+        self.names: Sequence[str] = tuple(compiled.positiontup or ())
+        self._defaults: dict[str, Any] = dict(compiled.params)
+        self._required = {name for name, bind in compiled.binds.items() if bind.required}
+
+    def values(self, given: Mapping[str, Any]) -> list[Any]:
+        if unknown := given.keys() - self._defaults.keys():
+            raise TypeError(f"the statement takes no {', '.join(sorted(unknown))}")
+        if missing := self._required - given.keys():
+            raise TypeError(f"the statement needs {', '.join(sorted(missing))}")
+        return [given.get(name, self._defaults[name]) for name in self.names]
+
+
+class Statement:
+    """A Core statement, compiled on first use: plain for transactions, and with the tenant for single reads.
+
+    Example:
+        `BY_ID = Statement(select(customers).where(customers.c.id == bindparam("id")))`
+    """
+
+    def __init__(self, statement: Executable) -> None:
+        self._statement = statement
+
+    @cached_property
+    def plain(self) -> Compiled:
+        return Compiled(self._statement)
+
+    @cached_property
+    def scoped(self) -> Compiled:
+        """The same read with the tenant set first, in one statement.
+
+        The lateral join on the tenant forces the order: PostgreSQL runs the inner query, whose rows
+        row-level security filters by `app.tenant`, only after `set_config` has returned.
+        """
+        inner = cast("Select[Any]", self._statement)
+        setting = func.set_config(literal_column("'app.tenant'"), bindparam("tenant_", required=True), true())
+        caller = select(setting.label("tenant")).offset(_NO_OFFSET).subquery("caller")
+        inner = inner.where(caller.c.tenant.is_not(None)).correlate(caller)
+        if inner._limit_clause is None and inner._offset_clause is None:  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+            inner = inner.offset(_NO_OFFSET)
+        answer = inner.lateral("answer")
+        return Compiled(select(answer).select_from(caller.join(answer, true())))
+
+
+class Reads:
+    """One tenant's reads: each statement is one round trip, one snapshot, under row-level security."""
+
+    def __init__(self, database: "Database", tenant: str) -> None:
+        self._database = database
+        self._tenant = tenant
+
+    async def rows(self, statement: Statement, /, **values: Any) -> list[Mapping[str, Any]]:
+        compiled = statement.scoped
+        async with self._database.connection() as connection:
+            return await connection.fetch(compiled.sql, *compiled.values({**values, "tenant_": self._tenant}))
+
+    async def row(self, statement: Statement, /, **values: Any) -> Mapping[str, Any] | None:
+        found = await self.rows(statement, **values)
+        return found[0] if found else None
+
+
+class Transaction:
+    """One tenant's transaction; rolled back at its end when `discard` was called."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.discarded = False
+
+    def discard(self) -> None:
+        """Roll back instead of committing (a dry run)."""
+        self.discarded = True
+
+    async def rows(self, statement: Statement, /, **values: Any) -> list[Mapping[str, Any]]:
+        compiled = statement.plain
+        return await self.connection.fetch(compiled.sql, *compiled.values(values))
+
+    async def row(self, statement: Statement, /, **values: Any) -> Mapping[str, Any] | None:
+        found = await self.rows(statement, **values)
+        return found[0] if found else None
+
+
+class Database:
+    """The pool of the application role, which owns nothing and is subject to row-level security."""
+
+    def __init__(self, pool: Any, settings: Settings) -> None:
+        self._pool = pool
+        self._settings = settings
+
+    def reads(self, tenant: str) -> Reads:
+        return Reads(self, tenant)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[Any]:
+        """A pooled connection.
+
+        Raises:
+            Unavailable: The pool is exhausted or PostgreSQL is not there.
+            Timeout: A statement ran longer than `statement_timeout_s`.
+        """
+        try:
+            connection = await self._pool.acquire(timeout=self._settings.pool_acquire_s)
+        except TimeoutError:
+            raise Unavailable("The database is busy. Nothing was done; retry in a moment.") from None
+        except (*LOST, asyncpg.PostgresError) as error:  # whatever keeps us from connecting
+            raise _unreachable() from error
+        try:
+            yield connection
+        except asyncpg.QueryCanceledError:
+            raise Timeout("The database took too long. Nothing was done; ask for less, or retry.") from None
+        except LOST as error:
+            raise _unreachable() from error
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._pool.release(connection)
+
+    @asynccontextmanager
+    async def transaction(self, tenant: str) -> AsyncGenerator[Transaction]:
+        """A transaction with the tenant set. Its commit cannot be cancelled, only lost.
+
+        Raises:
+            OutcomeUnknown: The connection was lost during the commit.
+        """
+        async with self.connection() as connection:
+            await connection.execute("BEGIN")
+            transaction = Transaction(connection)
+            try:
+                await connection.execute("SELECT set_config('app.tenant', $1, true)", tenant)
+                yield transaction
+            except BaseException:
+                await _end(connection, "ROLLBACK")
+                raise
+            if transaction.discarded:
+                await _end(connection, "ROLLBACK")
+            else:
+                await _commit(connection)
+
+    async def purge_ledger(self) -> int:
+        """Forget idempotency keys past their time; returns how many."""
+        async with self.connection() as connection:
+            return await connection.fetchval("SELECT suite.purge_ledger()")
+
+    async def check(self) -> None:
+        """Raise unless a statement can be answered (readiness)."""
+        async with self.connection() as connection:
+            await connection.execute("SELECT 1")
+
+
+def _unreachable() -> Unavailable:
+    return Unavailable("The database cannot be reached. Nothing was done; retry in a moment.")
+
+
+async def _end(connection: Any, command: str) -> None:
+    with anyio.CancelScope(shield=True):
+        with suppress(*LOST, TimeoutError):
+            await connection.execute(command, timeout=_COMMIT_S)
+            return
+        connection.terminate()
+
+
+async def _commit(connection: Any) -> None:
+    with anyio.CancelScope(shield=True):
+        try:
+            await connection.execute("COMMIT", timeout=_COMMIT_S)
+        except (*LOST, TimeoutError) as error:
+            connection.terminate()
+            raise OutcomeUnknown(
+                "The connection was lost while the change was being saved. Repeat the call with the same "
+                "idempotency_key to learn the outcome; it will not be done twice."
+            ) from error
+
+
+async def connect(url: str, purpose: str, timeout_s: float = 5) -> Any:
+    """One connection of its own, outside the pool.
+
+    Raises:
+        Unavailable: It cannot be had, for whatever reason.
+    """
+    try:
+        return await asyncpg.connect(  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+            url,
+            timeout=timeout_s,  # pyright: ignore[reportArgumentType] - seconds, fractions too
+            server_settings={"application_name": f"mcp-suite {purpose}"},
+        )
+    except (*LOST, asyncpg.PostgresError, TimeoutError) as error:
+        raise _unreachable() from error
+
+
+async def _prepare(connection: Any) -> None:
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: orjson.dumps(value).decode(),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+        decoder=orjson.loads,
+    )
+
+
+async def _keep(connection: Any) -> None:
+    """Pool release without a reset round trip: all our session state is transaction-local."""
+
+
+@asynccontextmanager
+async def open_database(dsn: str, settings: Settings) -> AsyncGenerator[Database]:
+    """The pool, pre-warmed, for as long as the context lasts."""
+    timeout_ms = str(int(settings.statement_timeout_s * 1000))
+    pool: Any = await asyncpg.create_pool(  # pyright: ignore[reportUnknownMemberType]
+        dsn,
+        min_size=settings.pool_min,
+        max_size=settings.pool_max,
+        max_inactive_connection_lifetime=300,
+        init=_prepare,
+        reset=_keep,
+        server_settings={
+            "application_name": "mcp-suite",
+            "statement_timeout": timeout_ms,
+            "idle_in_transaction_session_timeout": "60000",
+        },
+    )
+    try:
+        yield Database(pool, settings)
+    finally:
+        with anyio.move_on_after(5, shield=True) as scope:
+            await pool.close()
+        if scope.cancelled_caught:
+            pool.terminate()

@@ -1,0 +1,148 @@
+"""Key rings: the first key seals, all of them open; ids say which one was used."""
+
+import base64
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from hmac import digest
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import SecretStr
+
+from shared.core.errors import Misconfigured, SuiteError
+from shared.core.settings import Settings
+
+_KEY_BYTES = 32
+_ID_BYTES = 4
+_NONCE_BYTES = 12
+
+
+class CannotOpen(SuiteError):
+    """Sealed bytes were changed, belong elsewhere, or their key left the ring."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """One secret of 32 bytes; separate keys for sealing and for authentication are derived from it (RFC 5869)."""
+
+    secret: bytes
+
+    @cached_property
+    def id(self) -> bytes:
+        return sha256(b"key id" + self.secret).digest()[:_ID_BYTES]
+
+    @cached_property
+    def cipher(self) -> AESGCM:
+        return AESGCM(self._derive(b"seal"))
+
+    @cached_property
+    def mac_key(self) -> bytes:
+        return self._derive(b"mac")
+
+    def _derive(self, purpose: bytes) -> bytes:
+        return HKDF(SHA256(), _KEY_BYTES, salt=None, info=b"mcp-suite " + purpose).derive(self.secret)
+
+
+class KeyRing:
+    """AES-256-GCM sealing and HMAC-SHA-256 under a rotating set of keys.
+
+    Sealed bytes are `key id (4) ‖ nonce (12) ‖ ciphertext and tag`. Rotate by putting a new key in front
+    everywhere, and dropping the old one once nothing sealed under it is needed.
+    """
+
+    def __init__(self, secrets: list[bytes]) -> None:
+        if not secrets:
+            raise Misconfigured("a key ring needs at least one key")
+        if any(len(secret) != _KEY_BYTES for secret in secrets):
+            raise Misconfigured("keys are 32 random bytes each, in base64")
+        self._keys = {key.id: key for key in map(Key, secrets)}
+        self._first = Key(secrets[0])
+
+    def seal(self, plaintext: bytes, bound_to: bytes) -> bytes:
+        """Encrypt; only the same `bound_to` opens it again."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return self._first.id + nonce + self._first.cipher.encrypt(nonce, plaintext, bound_to)
+
+    def open(self, sealed: bytes, bound_to: bytes) -> bytes:
+        """Decrypt what `seal` returned.
+
+        Raises:
+            CannotOpen: Changed, bound to something else, or sealed under a key that is gone.
+        """
+        key = self._keys.get(sealed[:_ID_BYTES])
+        if key is None:
+            raise CannotOpen("sealed under a key that is not in the ring")
+        body = sealed[_ID_BYTES:]
+        try:
+            return key.cipher.decrypt(body[:_NONCE_BYTES], body[_NONCE_BYTES:], bound_to)
+        except (InvalidTag, ValueError):
+            raise CannotOpen("sealed bytes do not fit") from None
+
+    @property
+    def mac_id(self) -> str:
+        """Id of the key `mac` uses, to be kept beside what it authenticates."""
+        return self._first.id.hex()
+
+    def mac(self, message: bytes, key_id: str | None = None) -> bytes:
+        """HMAC-SHA-256 under the first key, or under the one named.
+
+        Raises:
+            CannotOpen: The named key is not in the ring.
+        """
+        key = self._first if key_id is None else self._keys.get(bytes.fromhex(key_id))
+        if key is None:
+            raise CannotOpen(f"key {key_id} is not in the ring")
+        return digest(key.mac_key, message, "sha256")
+
+
+@dataclass(frozen=True)
+class Keys:
+    """All rings of a process."""
+
+    audit: KeyRing
+    ledger: KeyRing
+    cursors: KeyRing
+
+
+def load_keys(settings: Settings) -> Keys:
+    """Rings from the settings, or files of mode 0600 under the data directory that are made on first use."""
+    return Keys(
+        audit=_ring(settings.audit_keys, settings.data_dir, "audit"),
+        ledger=_ring(settings.ledger_keys, settings.data_dir, "ledger"),
+        cursors=_ring(settings.cursor_keys, settings.data_dir, "cursors"),
+    )
+
+
+def _ring(configured: tuple[SecretStr, ...], data_dir: Path, name: str) -> KeyRing:
+    lines = [secret.get_secret_value() for secret in configured]
+    if not lines:
+        lines = _lines_of(data_dir / "keys" / f"{name}.key")
+    try:
+        return KeyRing([base64.b64decode(line, validate=True) for line in lines])
+    except ValueError:
+        raise Misconfigured(f"the {name} keys are not base64") from None
+
+
+def _lines_of(path: Path) -> list[str]:
+    """The keys in a file, which is made with one new key if it is not there; two processes agree on one."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_suffix(f".{os.getpid()}.{os.urandom(4).hex()}")
+    if not path.exists():
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(base64.b64encode(os.urandom(_KEY_BYTES)).decode() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    if path.stat().st_mode & 0o077:
+        raise Misconfigured(f"{path} is readable by others; chmod 600 it")
+    return path.read_text().split()
