@@ -1,0 +1,79 @@
+"""One process boot, one chain: `(chain, seq, prev_hash, hash)`.
+
+`hash = HMAC-SHA-256(key, prev_hash ‖ body)` under a key the database does not hold. `body` is the record in
+canonical JSON (sorted keys, UTF-8); the other columns repeat parts of it so that they can be indexed.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from shared.state.keys import KeyRing
+
+ZERO = bytes(32)
+"""`prev_hash` of a chain's first record."""
+
+TEXTS = (
+    "kind",
+    "tenant",
+    "subject",
+    "issuer",
+    "client",
+    "actor",
+    "server",
+    "target_kind",
+    "target",
+    "effect",
+    "outcome",
+    "request_id",
+    "trace_id",
+    "client_address",
+    "key_id",
+)
+COLUMNS = (
+    *("chain", "seq", "id", "at", "intent", "duration_us"),
+    *TEXTS,
+    *("body", "prev_hash", "hash"),
+)
+"""Of `suite.audit`, in the order of `Row`."""
+
+Row = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class Head:
+    """The end of a chain: the sequence number and hash of its last record."""
+
+    chain: UUID
+    seq: int = -1
+    hash: bytes = ZERO
+
+
+def link(head: Head, record: dict[str, Any], ring: KeyRing) -> tuple[Row, Head]:
+    """The row that appends `record` to the chain, and the chain's new head."""
+    seq = head.seq + 1
+    record = {**record, "chain": str(head.chain), "seq": seq, "key_id": ring.mac_id}
+    body = canonical(record)
+    hashed = ring.mac(head.hash + body)
+    return (*columns(record), body, head.hash, hashed), Head(head.chain, seq, hashed)
+
+
+def canonical(record: dict[str, Any]) -> bytes:
+    return orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
+
+
+def columns(record: dict[str, Any]) -> Row:
+    """The indexed columns a record must have, in the order of `COLUMNS`; raises on a malformed record."""
+    intent = record.get("intent")
+    return (
+        UUID(record["chain"]),
+        int(record["seq"]),
+        UUID(record["id"]),
+        datetime.fromisoformat(record["at"]),
+        UUID(intent) if intent else None,
+        record.get("duration_us"),
+        *(record.get(name) for name in TEXTS),
+    )

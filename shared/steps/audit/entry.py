@@ -1,0 +1,155 @@
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Protocol, cast
+from uuid import UUID, uuid4
+
+import anyio
+import orjson
+
+from shared.core.caller import Caller
+from shared.core.errors import Failure, InvalidCursor, UnknownTarget
+from shared.core.request import Request
+from shared.core.tool import Arguments, Tool
+from shared.steps.redaction import redact_for_audit
+
+Listener = Callable[[Mapping[str, Any]], None]
+
+
+class Sink(Protocol):
+    """Where records go. `write` returns once the record is durable.
+
+    Raises:
+        Unavailable: It could not be stored; the call must be refused.
+    """
+
+    def write(self, record: dict[str, Any]) -> Awaitable[None]: ...
+
+
+class Entry:
+    """What is known of a call so far; becomes one record, or for a write an intent and an outcome."""
+
+    def __init__(self, sink: Sink, request: Request, caller: Caller) -> None:
+        self._sink = sink
+        self._started = time.perf_counter()
+        self.request = request
+        self.caller = caller
+        self.tool: Tool | None = None
+        self.query: Arguments | None = None
+        self.intent: UUID | None = None
+        self.facts: dict[str, Any] = {}
+
+    async def begin(self) -> UUID:
+        """Record durably that a write is about to start; its outcome will name this intent."""
+        intent = uuid4()
+        record = {**self._record("intent"), "id": str(intent), "intent": str(intent)}
+        await self._sink.write(record)
+        self.intent = intent
+        return intent
+
+    async def end(self, outcome: str) -> None:
+        """Record durably how the call ended."""
+        record = self._record("call" if self.intent is None else "outcome")
+        record |= {"outcome": outcome, "duration_us": int((time.perf_counter() - self._started) * 1e6)}
+        await self._sink.write(record)
+
+    def _record(self, kind: str) -> dict[str, Any]:
+        request, tool = self.request, self.tool
+        given = request.arguments if self.query is None else self.query
+        redacted = redact_for_audit(given, tool.arguments if tool else None)
+        record: dict[str, Any] = {
+            "v": 1,
+            "id": str(uuid4()),
+            "at": now(),
+            "kind": kind,
+            "intent": str(self.intent) if self.intent else None,
+            "server": request.server,
+            "target_kind": request.kind,
+            "target": request.name[:512],
+            "effect": str(tool.effect) if tool else None,
+            "era": request.era,
+            "transport": request.transport,
+            "request_id": request.request_id,
+            "trace_id": request.trace_id,
+            "client_address": request.client_address,
+            "agent": request.agent,
+            "arguments": redacted.value,
+            "arguments_redacted": list(redacted.redactions),
+            **who(self.caller),
+            **self.facts,
+        }
+        return storable(record)
+
+
+def storable(record: dict[str, Any]) -> dict[str, Any]:
+    """The record itself, or a cleaned copy where it cannot be stored: NUL, lone surrogates, huge integers."""
+    try:
+        if b"\\u0000" not in orjson.dumps(record):
+            return record
+    except TypeError:
+        pass
+    return _clean(record)
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_clean(key): _clean(item) for key, item in cast("dict[Any, Any]", value).items()}
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in cast("list[Any]", value)]
+    if isinstance(value, int) and value.bit_length() > 63:  # noqa: PLR2004 - JSON libraries stop at 64 bits
+        return str(value) if value.bit_length() < 1024 else "<huge>"  # noqa: PLR2004
+    return value
+
+
+def who(caller: Caller) -> dict[str, Any]:
+    return {
+        "tenant": caller.tenant,
+        "subject": caller.subject,
+        "issuer": caller.issuer,
+        "client": caller.client,
+        "actor": caller.actor,
+        "token_id": caller.token_id,
+        "scopes": sorted(caller.scopes),
+        "roles": sorted(caller.roles),
+    }
+
+
+def now() -> str:
+    """The time of a record: UTC, microseconds, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+@asynccontextmanager
+async def record(sink: Sink, request: Request, caller: Caller) -> AsyncGenerator[Entry]:
+    """Surrounds a call: on every way out, refusals, crashes and cancellation included, its record is durable.
+
+    Raises:
+        Unavailable: The record could not be stored, whatever the call itself came to.
+    """
+    entry = Entry(sink, request, caller)
+    try:
+        yield entry
+    except BaseException as error:
+        with anyio.CancelScope(shield=True):
+            await entry.end(outcome_of(error))
+        raise
+    with anyio.CancelScope(shield=True):
+        await entry.end("ok")
+
+
+def outcome_of(error: BaseException) -> str:
+    """One stable word for how a call failed."""
+    match error:
+        case Failure():
+            return error.code
+        case UnknownTarget():
+            return "unknown_target"
+        case InvalidCursor():
+            return "invalid_cursor"
+        case Exception():
+            return "internal"
+        case _:
+            return "cancelled"

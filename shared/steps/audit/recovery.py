@@ -1,0 +1,69 @@
+"""What became of writes whose process died between the intent and the outcome.
+
+The ledger row of a write carries its intent's id and commits with the effect, so the row is the truth. Where
+there is none, recovery puts an empty row in its place: a transaction that should still be running somewhere then
+fails on the unique intent instead of doing what was declared undone.
+"""
+
+from typing import Any
+from uuid import uuid4
+
+import structlog
+
+from shared.core.settings import Settings
+from shared.state.database import Database
+from shared.steps.audit.entry import Sink, now
+from shared.steps.audit.writer import ORPHANS, lock_key
+
+log = structlog.get_logger("audit")
+
+UNSETTLED = "SELECT chain FROM suite.audit_chain WHERE NOT settled ORDER BY opened_at"
+SETTLE = "UPDATE suite.audit_chain SET settled = true WHERE chain = $1"
+FENCE = """
+INSERT INTO suite.ledger (tenant_id, claim, intent, digest, expires_at)
+VALUES ($1, $2, $3, '', now() + make_interval(secs => $4)) ON CONFLICT (intent) DO NOTHING RETURNING intent
+"""
+DONE = "SELECT answer IS NOT NULL FROM suite.ledger WHERE intent = $1"
+
+
+async def recover(database: Database, sink: Sink, settings: Settings) -> int:
+    """Give every orphaned intent of a dead process its outcome; returns how many there were.
+
+    Chains whose process lives are left alone: their writer holds the chain's advisory lock.
+    """
+    settled = 0
+    async with database.connection() as connection:
+        for row in await connection.fetch(UNSETTLED):
+            key = lock_key(row["chain"])
+            if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", key):
+                continue
+            try:
+                orphans = await connection.fetch(ORPHANS, row["chain"])
+                for orphan in orphans:
+                    done = await _was_done(database, orphan, settings.ledger_ttl_s)
+                    await sink.write(_outcome(orphan, "ok" if done else "never_happened"))
+                await connection.execute(SETTLE, row["chain"])
+                settled += len(orphans)
+            finally:
+                await connection.execute("SELECT pg_advisory_unlock($1)", key)
+    if settled:
+        log.warning("intents of a dead process have their outcomes now", count=settled)
+    return settled
+
+
+async def _was_done(database: Database, orphan: Any, ttl_s: int) -> bool:
+    async with database.transaction(orphan["tenant"]) as transaction:
+        connection = transaction.connection
+        claim = b"undone" + orphan["id"].bytes
+        if await connection.fetchval(FENCE, orphan["tenant"], claim, orphan["id"], ttl_s):
+            return False
+        return await connection.fetchval(DONE, orphan["id"])
+
+
+def _outcome(orphan: Any, outcome: str) -> dict[str, Any]:
+    names = ("tenant", "subject", "issuer", "client", "server", "target", "target_kind", "effect")
+    return {
+        **{"v": 1, "id": str(uuid4()), "at": now(), "kind": "recovered", "intent": str(orphan["id"])},
+        **{name: orphan[name] for name in names},
+        "outcome": outcome,
+    }

@@ -1,0 +1,138 @@
+"""Do it once: claim a key, replay the first answer.
+
+Claim, effect and stored answer are one transaction, so they are all there or none of them is. The claim names
+(tenant, issuer, subject, client, server, tool, key) and is kept as an HMAC; the answer is sealed with AES-256-GCM.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+from pydantic import BaseModel
+
+from shared.core.caller import Caller
+from shared.core.errors import InProgress, KeyReused, Unavailable
+from shared.core.settings import Settings
+from shared.core.tool import Arguments, Effect, Tool, WriteArguments
+from shared.state.database import Database, Transaction
+from shared.state.keys import CannotOpen, KeyRing
+from shared.steps.audit.entry import Entry
+
+WAIT = "SELECT set_config('lock_timeout', $1, true)"
+CLAIM = """
+INSERT INTO suite.ledger AS l (tenant_id, claim, intent, digest, expires_at)
+VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5))
+ON CONFLICT (tenant_id, claim) DO UPDATE
+SET intent = excluded.intent, digest = excluded.digest, answer = NULL,
+    created_at = now(), expires_at = excluded.expires_at
+WHERE l.expires_at < now()
+RETURNING true
+"""
+FIND = "SELECT digest, answer FROM suite.ledger WHERE tenant_id = $1 AND claim = $2"
+KEEP = "UPDATE suite.ledger SET answer = $3 WHERE tenant_id = $1 AND claim = $2"
+
+
+@dataclass
+class Slot:
+    """Room for one answer.
+
+    Attributes:
+        answer: Already there when the same call was answered before; else what the tool returns goes here.
+        transaction: Writes only.
+    """
+
+    answer: BaseModel | None = None
+    transaction: Transaction | None = None
+
+
+@dataclass(frozen=True)
+class _Claim:
+    tenant: str
+    claim: bytes
+    digest: bytes
+
+    @property
+    def bound_to(self) -> bytes:
+        return self.tenant.encode() + b"\0" + self.claim
+
+
+class Ledger:
+    """The idempotency ledger of one server's process."""
+
+    def __init__(self, database: Database, ring: KeyRing, settings: Settings, server: str) -> None:
+        self._database = database
+        self._ring = ring
+        self._settings = settings
+        self._server = server
+
+    @asynccontextmanager
+    async def once(self, entry: Entry, caller: Caller, tool: Tool, query: Arguments) -> AsyncGenerator[Slot]:
+        """Run the body once per key; reads and dry runs claim nothing.
+
+        Raises:
+            KeyReused: The key was used with other arguments.
+            InProgress: A twin is still at it after `ledger_wait_s`.
+            OutcomeUnknown: The commit's reply was lost.
+        """
+        if tool.effect is Effect.READ or not isinstance(query, WriteArguments):
+            yield Slot()
+        elif query.dry_run:
+            async with self._database.transaction(caller.tenant) as transaction:
+                transaction.discard()
+                yield Slot(transaction=transaction)
+        else:
+            intent = await entry.begin()
+            async with self._database.transaction(caller.tenant) as transaction:
+                claim = self._claim(caller, tool, query, intent)
+                slot = Slot(await self._take(transaction, claim, intent, tool), transaction)
+                replayed = slot.answer is not None
+                yield slot
+                entry.facts["replayed"] = replayed
+                if not replayed:
+                    await self._keep(transaction, claim, slot.answer)
+
+    def _claim(self, caller: Caller, tool: Tool, query: WriteArguments, intent: UUID) -> _Claim:
+        # Without a key nothing can repeat the call, but the row still carries the intent for recovery.
+        key = query.idempotency_key or f"intent {intent}"
+        who = [caller.tenant, caller.issuer, caller.subject, caller.client, self._server, tool.name, key]
+        # Unset is not null: in a merge patch one keeps a field and the other clears it.
+        arguments = query.model_dump(mode="json", exclude={"idempotency_key", "dry_run"}, exclude_unset=True)
+        digest = self._ring.mac(b"arguments" + orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS))
+        return _Claim(caller.tenant, self._ring.mac(b"claim" + orjson.dumps(who)), digest)
+
+    async def _take(self, transaction: Transaction, claim: _Claim, intent: UUID, tool: Tool) -> Any:
+        """Claim the key; the answer of the call that had it before, if any."""
+        connection = transaction.connection
+        wait_ms = int(self._settings.ledger_wait_s * 1000)
+        await connection.execute(WAIT, str(wait_ms))
+        try:
+            mine = await connection.fetchval(
+                CLAIM, claim.tenant, claim.claim, intent, claim.digest, self._settings.ledger_ttl_s
+            )
+        except asyncpg.LockNotAvailableError:
+            raise InProgress("The same call is still running. Wait a moment, then repeat it unchanged.") from None
+        await connection.execute(WAIT, "0")
+        return None if mine else self._replay(await connection.fetchrow(FIND, claim.tenant, claim.claim), claim, tool)
+
+    def _replay(self, found: Any, claim: _Claim, tool: Tool) -> BaseModel:
+        if found["digest"] != claim.digest:
+            raise KeyReused(
+                "This idempotency_key was used before with other arguments. Use a new key for a new call, "
+                "or repeat the first call unchanged to get its answer."
+            )
+        try:
+            return tool.answer.model_validate_json(self._ring.open(found["answer"], claim.bound_to))
+        except CannotOpen:
+            raise Unavailable(
+                "This call was done before, but its stored answer can no longer be opened. Look the result up."
+            ) from None
+
+    async def _keep(self, transaction: Transaction, claim: _Claim, answer: BaseModel | None) -> None:
+        if answer is None:
+            return
+        sealed = self._ring.seal(answer.model_dump_json().encode(), claim.bound_to)
+        await transaction.connection.execute(KEEP, claim.tenant, claim.claim, sealed)

@@ -1,0 +1,115 @@
+"""Mask what a caller may not see: by field, as models declare it, and by pattern in every other text."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from pydantic import BaseModel, RootModel
+
+from shared.core.caller import Caller
+from shared.steps.audit_copy import bounded_copy
+from shared.steps.patterns import mask_all, mask_email, mask_phone, mask_text
+from shared.steps.sensitive import Exact, Mark, Sensitive, plan
+
+__all__ = ["Exact", "Redacted", "Sensitive", "mask_all", "mask_email", "mask_phone", "redact", "redact_for_audit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """What may be shown, ready for JSON, and the names of what was hidden: `email`, `a.note:iban`."""
+
+    value: dict[str, Any]
+    redactions: tuple[str, ...] = ()
+
+
+def redact(answer: BaseModel, caller: Caller, pii_scope: str | None = None) -> Redacted:
+    """The answer as this caller may see it.
+
+    Holders of `pii_scope` see e-mail addresses and telephone numbers in free text; with None nobody does.
+    Cards, bank accounts, national ids, secrets and internal paths are shown to nobody either way.
+    """
+    walk = _Walk(caller, contact=pii_scope is None or not caller.may(pii_scope))
+    value = cast("dict[str, Any]", walk.model(answer, answer.model_dump(mode="json", by_alias=True), ""))
+    return Redacted(value, tuple(walk.redactions))
+
+
+@dataclass(slots=True)
+class _Walk:
+    """One pass over an answer and its dump, side by side: the one knows the types, the other is JSON."""
+
+    caller: Caller
+    contact: bool
+    redactions: dict[str, None] = field(default_factory=dict[str, None])
+
+    def model(self, model: BaseModel, dump: Any, path: str) -> Any:
+        if isinstance(model, RootModel):
+            marks = [part.mark for part in plan(type(cast("BaseModel", model)))]
+            return self.value(cast("Any", model).root, dump, marks[0], path) if marks else dump
+        if not isinstance(dump, dict):
+            return self.value(None, dump, None, path)
+        shown = cast("dict[str, Any]", dump)
+        for part in plan(type(model)):
+            if part.key in shown:
+                inner = f"{path}.{part.key}" if path else part.key
+                shown[part.key] = self.value(getattr(model, part.name), shown[part.key], part.mark, inner)
+        for name, extra in (model.model_extra or {}).items():
+            if name in shown:
+                shown[name] = self.value(extra, shown[name], None, f"{path}.{name}" if path else name)
+        return shown
+
+    def value(self, value: Any, dump: Any, mark: Mark, path: str) -> Any:
+        if isinstance(dump, str):
+            return self.text(dump, mark, path)
+        if isinstance(value, BaseModel):
+            return self.model(value, dump, path)
+        if isinstance(dump, list):
+            items = cast("list[Any]", dump)
+            return [self.value(one, item, mark, path) for one, item in _pairs(value, items)]
+        if isinstance(dump, dict):
+            named = cast("dict[str, Any]", dump)
+            values = [self.value(one, item, mark, path) for one, item in _pairs(value, list(named.values()))]
+            return dict(zip(self.keys(named, mark, path), values, strict=True))
+        if isinstance(mark, Sensitive) and isinstance(dump, int | float) and not isinstance(dump, bool):
+            return self.text(str(dump), mark, path)
+        return dump
+
+    def keys(self, named: Iterable[str], mark: Mark, path: str) -> Iterable[str]:
+        """The keys of a free mapping: data as well, so patterns apply; two alike after masking stay apart."""
+        seen: dict[str, None] = {}
+        for key in named:
+            shown = self.text(key, mark if isinstance(mark, Exact) else None, path)
+            while shown in seen:
+                shown += "~"
+            seen[shown] = None
+        return seen
+
+    def text(self, text: str, mark: Mark, path: str) -> str:
+        if isinstance(mark, Exact) or not text:
+            return text
+        if isinstance(mark, Sensitive):
+            masked = text if self.caller.may(mark.scope) else mark.mask(text)
+            names: Sequence[str] = ("",) if masked != text else ()
+        else:
+            masked, names = mask_text(text, contact=self.contact)
+        for name in names:
+            self.redactions[f"{path}:{name}" if name else path] = None
+        return masked
+
+
+def _pairs(value: Any, items: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
+    """Each part of a dumped container with the value it came from, where that is known."""
+    parts = list(value.values()) if isinstance(value, Mapping) else value  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType, reportUnknownArgumentType]
+    if not isinstance(parts, list | tuple | set | frozenset) or len(parts) != len(items):  # pyright: ignore[reportUnknownArgumentType]
+        parts = [None] * len(items)
+    return zip(cast("Iterable[Any]", parts), items, strict=True)
+
+
+def redact_for_audit(arguments: Mapping[str, Any] | BaseModel, like: type[BaseModel] | None = None) -> Redacted:
+    """Arguments as the audit keeps them: masked whoever calls, bounded, and never a reason to fail.
+
+    Every Sensitive field is masked; patterns apply to all other text, `Exact` included, since unparsed
+    arguments are whatever the caller typed. What was left out is named `...:cut`. `like` is the model that
+    unparsed arguments were meant for: its marks then hold for them too.
+    """
+    value, redactions = bounded_copy(arguments, like)
+    return Redacted(value, redactions)
