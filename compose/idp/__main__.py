@@ -1,0 +1,33 @@
+"""`python -m compose.idp`: the provider in a container of its own, set by the environment.
+
+IDP_ISSUER         the issuer, as browsers and servers reach it
+IDP_RESOURCES      JSON object: resource identifier → list of scopes
+IDP_ALLOWED_HOSTS  more Host names to answer to, separated by blanks
+IDP_KEYS_DIR       where keys and machine secrets are kept; in memory without it
+IDP_HOST, IDP_PORT where to listen; 127.0.0.1 and 9000 without them
+"""
+
+import os
+from pathlib import Path
+
+import orjson
+import uvicorn
+
+from compose.idp.provider import IdentityProvider, idp_app
+from shared.core.errors import Misconfigured
+
+
+def main() -> None:
+    setting = os.environ.get
+    issuer, resources, keys_dir = setting("IDP_ISSUER"), setting("IDP_RESOURCES"), setting("IDP_KEYS_DIR")
+    if not issuer or not resources:
+        raise Misconfigured("set IDP_ISSUER and IDP_RESOURCES")
+    provider = IdentityProvider(
+        issuer, resources=orjson.loads(resources), keys_dir=Path(keys_dir) if keys_dir else None
+    )
+    app = idp_app(provider, setting("IDP_ALLOWED_HOSTS", "").split())
+    uvicorn.run(app, host=setting("IDP_HOST", "127.0.0.1"), port=int(setting("IDP_PORT", "9000")))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from joserfc.jwk import KeySetSerialization
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from compose.idp import metadata
+from compose.idp.authorization import Authorization
+from compose.idp.clients import Clients
+from compose.idp.grants import Codes
+from compose.idp.keys import SigningKeys
+from compose.idp.personas import PERSONAS
+from compose.idp.redemption import Redemption
+from compose.idp.registration import Registration
+from compose.idp.resources import Resources
+from compose.idp.tokens import TOKEN_LIFETIME_S, AccessTokens
+from shared.core.errors import Misconfigured
+
+_CODE_S = 60
+_CODES = 1000
+_BODY_BYTES = 16 * 1024
+_PUBLIC = {"Cache-Control": "public, max-age=60"}
+
+
+class IdentityProvider:
+    """A mock identity provider: everybody may be any persona. For laptops, tests and demos only.
+
+    Args:
+        issuer: `iss` of its tokens, byte for byte. A path in it is where its endpoints are.
+        resources: Resource identifier (RFC 8707) of each server → the scopes that server knows.
+        clock: Seconds since the epoch.
+        keys_dir: Where signing keys and machine secrets live, in files of mode 0600; None keeps them in memory.
+        algorithm: `ES256` or `RS256`.
+        registrations_per_minute: Of dynamic clients, over everybody.
+
+    Raises:
+        Misconfigured: The issuer or a resource is no proper URL, or a key file is readable by others.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        *,
+        resources: Mapping[str, Sequence[str]],
+        clock: Callable[[], float] = time.time,
+        keys_dir: Path | None = None,
+        algorithm: str = "ES256",
+        registrations_per_minute: int = 60,
+    ) -> None:
+        self.issuer = issuer
+        self._prefix = _path_of(issuer)
+        self._resources = Resources(resources)
+        self._keys = SigningKeys(clock, keys_dir, algorithm)
+        self._clients = Clients(keys_dir)
+        self._tokens = AccessTokens(issuer, self._keys, clock)
+        self._clock = clock
+        self._metadata = metadata.describe(issuer, self._resources.scopes, algorithm)
+        codes = Codes(_CODE_S, _CODES, clock)
+        self._authorization = Authorization(issuer, self._clients, self._resources, codes, clock)
+        self._redemption = Redemption(self._clients, self._resources, codes, self._tokens)
+        self._registration = Registration(self._clients, clock, registrations_per_minute)
+
+    @property
+    def routes(self) -> list[Route]:
+        """All routes, from the root of the host: metadata lives there too, path-inserted (RFC 8414 §3.1)."""
+        at = self._prefix
+        described = {
+            f"/.well-known/oauth-authorization-server{at}",
+            f"/.well-known/openid-configuration{at}",
+            f"{at}/.well-known/openid-configuration",
+        }
+        return [
+            *(Route(path, self._describe) for path in sorted(described)),
+            Route(f"{at}/jwks.json", self._jwks),
+            Route(f"{at}/authorize", self._authorization.ask),
+            Route(f"{at}/login", self._authorization.decide, methods=["POST"], max_body_size=_BODY_BYTES),
+            Route(f"{at}/token", self._redemption.redeem, methods=["POST"], max_body_size=_BODY_BYTES),
+            Route(f"{at}/register", self._registration.register, methods=["POST"], max_body_size=_BODY_BYTES),
+        ]
+
+    def mint(
+        self,
+        persona: str,
+        resource: str,
+        scopes: Sequence[str] | None = None,
+        lifetime_s: int = TOKEN_LIFETIME_S,
+        **claims: Any,
+    ) -> str:
+        """An access token without the ceremony, for the command line and tests.
+
+        Args:
+            persona: Key of a persona (`compose.idp.personas`).
+            resource: Its `aud`.
+            scopes: As given, unchecked; None for all the persona holds at a known resource.
+            lifetime_s: Seconds; negative for one that has ended.
+            claims: Added to ours or replacing them; None leaves one out.
+
+        Raises:
+            KeyError: No such persona.
+            OAuthError: `scopes` is None and the resource is not known.
+        """
+        who = PERSONAS[persona]
+        granted = self._resources.named([resource]).held(who.scopes) if scopes is None else scopes
+        session = {"acr": who.acr, "auth_time": int(self._clock()), "client_id": "mcp-suite", **claims}
+        return self._tokens.issue(
+            who,
+            client_id=str(session.pop("client_id")),
+            audience=resource,
+            scopes=granted,
+            lifetime_s=lifetime_s,
+            **session,
+        )
+
+    def rotate(self) -> None:
+        """Sign with a new key; the old one stays in the JWK set until its last token has ended."""
+        self._keys.rotate()
+
+    def key_set(self) -> KeySetSerialization:
+        """The published JWK set, for a verifier in the same process."""
+        return self._keys.public()
+
+    def machine_secret(self, client_id: str) -> str:
+        """The secret of a machine (`compose.idp.machines`).
+
+        Raises:
+            KeyError: No such machine.
+        """
+        client = self._clients.get(client_id)
+        if client is None or client.machine is None or client.secret is None:
+            raise KeyError(client_id)
+        return client.secret
+
+    async def _describe(self, request: Request) -> JSONResponse:  # noqa: ARG002 Starlette passes it
+        return JSONResponse(self._metadata, headers=_PUBLIC)
+
+    async def _jwks(self, request: Request) -> JSONResponse:  # noqa: ARG002 Starlette passes it
+        return JSONResponse(self.key_set(), headers=_PUBLIC)
+
+
+def idp_app(provider: IdentityProvider, allowed_hosts: Sequence[str] = ()) -> Starlette:
+    """The provider as an application of its own; it answers to the issuer's host and to `allowed_hosts`."""
+    host = urlsplit(provider.issuer).hostname or ""
+    trusted = Middleware(TrustedHostMiddleware, allowed_hosts=[host, *allowed_hosts])
+    return Starlette(routes=provider.routes, middleware=[trusted])
+
+
+def _path_of(issuer: str) -> str:
+    parts = urlsplit(issuer)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
+        raise Misconfigured(f"an issuer is an http(s) URL without query and fragment (RFC 8414 §2), not {issuer}")
+    return parts.path.rstrip("/")

@@ -1,0 +1,103 @@
+import secrets
+from collections import deque
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from compose.idp import page, redirects
+from compose.idp.answers import json_answer
+from compose.idp.clients import Client, Clients
+from compose.idp.refusals import OAuthError
+
+_WINDOW_S = 60
+
+AuthMethod = Literal["none", "client_secret_basic", "client_secret_post"]
+
+
+class ClientMetadata(BaseModel):
+    """What we read of a registration (RFC 7591 §2); `application_type` is OpenID's, and MCP's duty."""
+
+    model_config = ConfigDict(frozen=True)
+
+    redirect_uris: Annotated[tuple[str, ...], Field(min_length=1, max_length=10)]
+    client_name: Annotated[str, Field(max_length=1000)] = ""
+    application_type: Literal["native", "web"] | None = None
+    token_endpoint_auth_method: AuthMethod = "client_secret_basic"  # noqa: S105 a method, not a secret
+    grant_types: tuple[str, ...] = ("authorization_code",)
+    response_types: tuple[str, ...] = ("code",)
+
+    @property
+    def application(self) -> str:
+        """As told; untold, native where a redirect URI is not https."""
+        https = all(uri.startswith("https:") for uri in self.redirect_uris)
+        return self.application_type or ("web" if https else "native")
+
+
+class Registration:
+    """Dynamic client registration (RFC 7591), open to everybody and therefore bounded in number and rate."""
+
+    def __init__(self, clients: Clients, clock: Callable[[], float], per_minute: int) -> None:
+        self._clients = clients
+        self._clock = clock
+        self._recent: deque[float] = deque(maxlen=per_minute)
+
+    @json_answer
+    async def register(self, request: Request) -> JSONResponse:
+        self._admit()
+        metadata = _checked(await request.body())
+        method = metadata.token_endpoint_auth_method
+        client = Client(
+            id=secrets.token_urlsafe(16),
+            name=page.visible(metadata.client_name),
+            auth_methods=(method,),
+            redirect_uris=metadata.redirect_uris,
+            secret=None if method == "none" else secrets.token_urlsafe(32),
+        )
+        self._clients.add(client)
+        return JSONResponse(_information(client, metadata, int(self._clock())), 201)
+
+    def _admit(self) -> None:
+        now = self._clock()
+        if len(self._recent) == self._recent.maxlen and now - self._recent[0] < _WINDOW_S:
+            raise OAuthError("temporarily_unavailable", "Too many registrations. Try again in a minute.", 429)
+        self._recent.append(now)
+
+
+def _checked(body: bytes) -> ClientMetadata:
+    try:
+        metadata = ClientMetadata.model_validate_json(body)
+    except ValidationError as error:
+        fields = sorted({str(problem["loc"][0]) for problem in error.errors() if problem["loc"]})
+        known = [name for name in fields if name in ClientMetadata.model_fields]
+        code = "invalid_redirect_uri" if "redirect_uris" in known else "invalid_client_metadata"
+        raise OAuthError(code, f"Send a JSON object; check: {', '.join(known) or 'its syntax'}.") from None
+    if not all(redirects.acceptable(uri, metadata.application) for uri in metadata.redirect_uris):
+        raise OAuthError(
+            "invalid_redirect_uri",
+            "Use https, or for application_type native also http on 127.0.0.1 or a reverse-domain scheme; "
+            "no fragment, no wildcard.",
+        )
+    if "authorization_code" not in metadata.grant_types or "code" not in metadata.response_types:
+        raise OAuthError(
+            "invalid_client_metadata", "Only the grant authorization_code with response type code is registered."
+        )
+    return metadata
+
+
+def _information(client: Client, metadata: ClientMetadata, now: int) -> dict[str, Any]:
+    """The client information response (RFC 7591 §3.2.1): what we made of the request."""
+    secret = {"client_secret": client.secret, "client_secret_expires_at": 0} if client.secret else {}
+    return {
+        "client_id": client.id,
+        "client_id_issued_at": now,
+        **secret,
+        "client_name": client.name,
+        "redirect_uris": list(client.redirect_uris),
+        "application_type": metadata.application,
+        "token_endpoint_auth_method": metadata.token_endpoint_auth_method,
+        "grant_types": ["authorization_code"],
+        "response_types": ["code"],
+    }
