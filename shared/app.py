@@ -1,0 +1,160 @@
+"""The composition root: Settings → parts → ASGI application. Nothing else wires anything."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import structlog
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from shared.core.errors import Failure
+from shared.core.server import Server
+from shared.core.settings import Settings
+from shared.edge import health
+from shared.edge.address import Address
+from shared.edge.hosts import HostAndOrigin
+from shared.edge.http import Endpoint, metadata
+from shared.edge.refusals import Refusals
+from shared.pipeline import Pipeline
+from shared.state.database import Database, open_database
+from shared.state.http import open_client
+from shared.state.keys import Keys, load_keys
+from shared.state.local import LocalCounters
+from shared.state.redis import RedisCounters, open_redis
+from shared.steps.audit.recovery import recover
+from shared.steps.audit.writer import Writer, open_writer
+from shared.steps.auth import Verifier
+from shared.steps.idempotency import Ledger
+from shared.steps.jwks import Jwks
+from shared.steps.limits import Limiter, RateLimits
+
+_EXPOSED_HEADERS = ("WWW-Authenticate", "Retry-After", "Mcp-Session-Id", "MCP-Protocol-Version")
+_LOOK_AFTER_S = 60.0
+
+log = structlog.get_logger("app")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a process opened, for all its servers."""
+
+    settings: Settings
+    keys: Keys
+    database: Database
+    writer: Writer
+    limits: Limiter
+    checks: dict[str, health.Check] = field(default_factory=dict[str, health.Check])
+
+    def pipeline(self, server: Server) -> Pipeline:
+        """The request path of one server."""
+        return Pipeline(
+            sink=self.writer,
+            limits=self.limits,
+            ledger=Ledger(self.database, self.keys.ledger, self.settings, server.name),
+            database=self.database,
+            cursor_keys=self.keys.cursors,
+            deadline_s=self.settings.deadline_s,
+        )
+
+
+@asynccontextmanager
+async def open_parts(settings: Settings, database_url: str) -> AsyncGenerator[Parts]:
+    """Open everything a process needs, resolve what a dead one left behind, and close in the opposite order."""
+    keys = load_keys(settings)
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(database_url, settings))
+        writer = await stack.enter_async_context(open_writer(database_url, keys.audit, settings))
+        limits = RateLimits(await _counters(stack, settings), settings)
+        await recover(database, writer, settings)  # before keys are purged, which would take its evidence away
+        tasks = await stack.enter_async_context(anyio.create_task_group())
+        stack.callback(tasks.cancel_scope.cancel)
+        tasks.start_soon(_look_after, database, writer, settings)
+        checks: dict[str, health.Check] = {
+            "database": database.check,
+            "audit": writer.check,
+            "limits": limits.check,
+        }
+        yield Parts(settings, keys, database, writer, limits, checks)
+
+
+async def _counters(stack: AsyncExitStack, settings: Settings) -> RedisCounters | LocalCounters:
+    if settings.redis_url is None:
+        return LocalCounters()
+    url = settings.redis_url.get_secret_value()
+    return RedisCounters(await stack.enter_async_context(open_redis(url, settings)), settings)
+
+
+async def _look_after(database: Database, writer: Writer, settings: Settings) -> None:
+    """Every minute, settle what a dead replica left behind and forget keys past their time."""
+    while True:
+        await anyio.sleep(_LOOK_AFTER_S)
+        try:
+            await recover(database, writer, settings)
+            await database.purge_ledger()
+        except Failure as failure:
+            log.warning("looking after the ledger failed, will try again", code=failure.code)
+
+
+@dataclass(frozen=True)
+class Application:
+    """The ASGI application, and what it counts."""
+
+    asgi: ASGIApp
+    refusals: Refusals
+
+
+@asynccontextmanager
+async def open_app(
+    parts: Parts, servers: Sequence[Server], addresses: Mapping[str, Address], extra: Sequence[BaseRoute] = ()
+) -> AsyncGenerator[Application]:
+    """The ASGI application over the parts: one endpoint a server, metadata, probes, and `extra` routes."""
+    settings = parts.settings
+    async with AsyncExitStack() as stack:
+        tasks = await stack.enter_async_context(anyio.create_task_group())
+        stack.callback(tasks.cancel_scope.cancel)
+        refusals = Refusals(parts.writer)
+        tasks.start_soon(refusals.run)
+        jwks = Jwks(settings, await stack.enter_async_context(open_client()))
+        stack.push_async_callback(jwks.aclose)
+        routes: list[BaseRoute] = [*health.routes(parts.checks), *extra]
+        for server in servers:
+            address = addresses[server.name]
+            verifier = Verifier(settings, address.resource, jwks)
+            endpoint = Endpoint(server, address, parts.pipeline(server), verifier, refusals, settings)
+            await stack.enter_async_context(endpoint.run())
+            shown = metadata(server, address, settings.token_issuer)
+            routes.append(Route(address.path, endpoint))
+            routes += [Route(path, _metadata_answer(shown)) for path in address.metadata_paths]
+        app = Starlette(routes=routes, middleware=_middleware(settings))
+        yield Application(HostAndOrigin(app, settings, refusals), refusals)
+
+
+def _metadata_answer(shown: dict[str, Any]) -> Callable[[Request], Awaitable[JSONResponse]]:
+    async def answer(_request: Request) -> JSONResponse:
+        return JSONResponse(shown, headers={"Cache-Control": "public, max-age=300"})
+
+    return answer
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    """CORS for the browser clients that are allowed, and for nobody else."""
+    if not settings.allowed_origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.allowed_origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=list(_EXPOSED_HEADERS),
+            max_age=600,
+        )
+    ]

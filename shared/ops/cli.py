@@ -1,0 +1,221 @@
+"""`mcp-suite`: run the suite, connect clients to it, and look after its data."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+import servers
+from compose.idp.personas import PERSONAS
+from servers.customers import demo
+from shared.core.errors import Misconfigured, SuiteError
+from shared.core.settings import Settings
+from shared.ops import serving, show
+from shared.ops.connect import Client, entries, inspector_command, merge, path_of
+from shared.ops.logs import configure
+from shared.state.database import connect as connect_database
+from shared.state.keys import load_keys
+from shared.state.services import open_services
+from shared.steps.audit.query import Filter, query
+from shared.steps.audit.verify import verify
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+audit = typer.Typer(no_args_is_help=True, help="Verify and search the audit chain.")
+db = typer.Typer(no_args_is_help=True, help="Look after the database.")
+app.add_typer(audit, name="audit")
+app.add_typer(db, name="db")
+
+ServerName = Annotated[str, typer.Argument(help="One of the folders under servers/.")]
+
+
+def main() -> None:
+    """The entry point: failures we foresaw are one sentence on stderr and exit code 1."""
+    try:
+        app()
+    except (SuiteError, ValidationError) as error:
+        Console(stderr=True).print(f"[red]{_sentence(error)}[/red]", highlight=False)
+        sys.exit(1)
+
+
+@app.command()
+def up() -> None:
+    """Run the whole suite on this machine, with demo data, and show every call as it happens."""
+    settings = _settings()
+    console = Console()
+
+    async def run() -> None:
+        names = servers.names()
+        where = serving.addresses(settings, servers.every(), alone=False)
+
+        def ready(opened: serving.Opened) -> None:
+            show.welcome(console, settings, where)
+            opened.parts.writer.listen(lambda record: _print_call(console, record))
+
+        async with open_services(settings) as urls:
+            await serving.migrate_all(urls)
+            await demo.seed(urls.owner)
+            await serving.serve_http(settings, names, alone=False, ready=ready)
+
+    _run(run)
+
+
+@app.command()
+def serve(
+    server: ServerName,
+    stdio: Annotated[bool, typer.Option("--stdio", help="Over stdin and stdout, for one local user.")] = False,
+) -> None:
+    """Serve one server: over HTTP at /mcp, or over stdio."""
+    settings = _settings()
+    if stdio:
+        _run(lambda: serving.serve_stdio(settings, server))
+    else:
+        _run(lambda: serving.serve_http(settings, [server], alone=True))
+
+
+@app.command()
+def connect(
+    client: Annotated[Client, typer.Argument(help="The client to configure.")],
+    write: Annotated[bool, typer.Option("--write", help="Merge into the client's own file.")] = False,
+) -> None:
+    """Print a client's configuration for every server, or merge it into the client's file."""
+    settings = _settings()
+    where = serving.addresses(settings, servers.every(), alone=False)
+    resources = {name: address.resource for name, address in where.items()}
+    wanted = entries(client, resources)
+    if write:
+        path = path_of(client, Path.home())
+        merge(path, wanted)
+        typer.echo(f"{', '.join(wanted['mcpServers'])} added to {path}. Restart {client} to see them.")
+    elif client is Client.INSPECTOR:
+        typer.echo("\n".join(inspector_command(url) for url in resources.values()))
+    else:
+        typer.echo(orjson.dumps(wanted, option=orjson.OPT_INDENT_2).decode())
+
+
+@app.command()
+def token(
+    persona: Annotated[str, typer.Argument(help="Who to be; `mcp-suite up` lists them.")],
+    server: Annotated[str, typer.Option(help="The server the token is for.")] = "customers",
+    alone: Annotated[bool, typer.Option("--alone", help="For `serve`, which answers at /mcp.")] = False,
+) -> None:
+    """Print a ten-minute access token of the mock identity provider."""
+    settings = _settings()
+    if persona not in PERSONAS:
+        raise Misconfigured(f"there is no persona {persona!r}; there are: {', '.join(PERSONAS)}")
+    where = serving.addresses(settings, [servers.load(server)], alone=alone)
+    provider = serving.identity_provider(settings, where)
+    if provider is None:
+        raise Misconfigured("SUITE_ISSUER names a real provider: get your token there")
+    typer.echo(provider.mint(persona, where[server].resource))
+
+
+@audit.command("verify")
+def audit_verify() -> None:
+    """Recompute the whole chain; exit code 1 and one line for each thing that does not fit."""
+
+    async def run(settings: Settings, connection: Any) -> None:
+        report = await verify(connection, load_keys(settings).audit)
+        for problem in report.problems:
+            typer.echo(f"{problem.where}: {problem.what}")
+        state = f"{len(report.problems)} problems" if report.problems else "intact"
+        typer.echo(f"{report.records} records in {report.chains} chains: {state}")
+        if report.problems:
+            raise typer.Exit(1)
+
+    _with_reader(run)
+
+
+@audit.command("query")
+def audit_query(
+    tenant: Annotated[str | None, typer.Option(help="Whose data.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Who.")] = None,
+    target: Annotated[str | None, typer.Option(help="Tool name or resource URI.")] = None,
+    outcome: Annotated[str | None, typer.Option(help="`ok`, or the code of a failure.")] = None,
+    request_id: Annotated[str | None, typer.Option(help="The reference an error message gave.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="UTC.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+) -> None:
+    """Print records as JSON lines, the newest first."""
+    wanted = Filter(tenant, subject, target, outcome, since, request_id, limit)
+
+    async def run(_settings: Settings, connection: Any) -> None:
+        for record in await query(connection, wanted):
+            typer.echo(orjson.dumps(record).decode())
+
+    _with_reader(run)
+
+
+@db.command("migrate")
+def db_migrate() -> None:
+    """Bring every schema to its newest revision."""
+    settings = _settings()
+
+    async def run() -> None:
+        async with open_services(settings) as urls:
+            await serving.migrate_all(urls)
+
+    _run(run)
+    typer.echo("Every schema is at its newest revision.")
+
+
+@db.command("seed")
+def db_seed(
+    customers: Annotated[int, typer.Option(min=2, max=2_000_000)] = 10_000,
+    orders: Annotated[int, typer.Option(min=0, max=10_000_000)] = 60_000,
+) -> None:
+    """Fill the customers server with deterministic demo data, unless it has some."""
+    settings = _settings()
+
+    async def run() -> None:
+        async with open_services(settings) as urls:
+            await serving.migrate_all(urls)
+            await demo.seed(urls.owner, customers, orders)
+
+    _run(run)
+    typer.echo("The demo data is there.")
+
+
+def _settings() -> Settings:
+    settings = Settings()
+    configure(settings.log_level)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return settings
+
+
+def _with_reader(work: Callable[[Settings, Any], Coroutine[Any, Any, None]]) -> None:
+    settings = _settings()
+
+    async def run() -> None:
+        async with open_services(settings) as urls:
+            connection = await connect_database(urls.reader, "reader")
+            try:
+                await work(settings, connection)
+            finally:
+                await connection.close()
+
+    _run(run)
+
+
+def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    with suppress(KeyboardInterrupt):
+        asyncio.run(work())
+
+
+def _print_call(console: Console, record: Any) -> None:
+    line = show.call_line(record)
+    if line is not None:
+        console.print(line, soft_wrap=True)
+
+
+def _sentence(error: SuiteError | ValidationError) -> str:
+    if isinstance(error, ValidationError):
+        return "; ".join(f"SUITE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+    return str(error)

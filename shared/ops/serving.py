@@ -1,0 +1,97 @@
+"""One process that serves: services, tables, parts, application, and on a laptop the mock identity provider."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.routing import BaseRoute
+
+import servers
+from compose.idp.personas import PERSONAS
+from compose.idp.provider import IdentityProvider
+from shared.app import Parts, open_app, open_parts
+from shared.core.scopes import expand
+from shared.core.server import Server
+from shared.core.settings import Settings
+from shared.edge.address import Address
+from shared.edge.listen import listen
+from shared.edge.stdio import local_caller
+from shared.edge.stdio import serve as serve_over_stdio
+from shared.state.roles import Urls
+from shared.state.services import migrate, open_services
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a command works with."""
+
+    urls: Urls
+    parts: Parts
+
+
+@asynccontextmanager
+async def open_all(settings: Settings) -> AsyncGenerator[Opened]:
+    """Services, their tables at the newest revision, and the parts over them.
+
+    A fleet migrates on its own time (`mcp-suite db migrate`), so that replicas never run DDL.
+    """
+    async with open_services(settings) as urls:
+        if settings.profile == "laptop":
+            await migrate_all(urls)
+        async with open_parts(settings, urls.app) as parts:
+            yield Opened(urls, parts)
+
+
+async def migrate_all(urls: Urls) -> None:
+    """Bring every schema to its newest revision."""
+    revisions = {server.name: server.migrations for server in servers.every() if server.migrations}
+    await migrate(urls.owner, revisions)
+
+
+def addresses(settings: Settings, served: Sequence[Server], *, alone: bool) -> dict[str, Address]:
+    return {server.name: Address.of(server.name, settings.base_url, alone=alone) for server in served}
+
+
+def identity_provider(settings: Settings, where: Mapping[str, Address]) -> IdentityProvider | None:
+    """The mock provider, where no real issuer is configured."""
+    if settings.issuer is not None:
+        return None
+    return IdentityProvider(
+        settings.token_issuer,
+        resources={address.resource: scopes_of(name) for name, address in where.items()},
+        keys_dir=settings.data_dir / "idp",
+    )
+
+
+def scopes_of(server: str) -> list[str]:
+    """Every scope of one server that somebody could be granted."""
+    granted = expand(scope for persona in PERSONAS.values() for scope in persona.scopes)
+    return sorted(scope for scope in granted if scope.startswith(f"{server}:"))
+
+
+async def serve_http(
+    settings: Settings, names: Sequence[str], *, alone: bool, ready: Callable[[Opened], None] | None = None
+) -> None:
+    """Serve until a signal.
+
+    Args:
+        settings: Of the process.
+        names: Of the servers.
+        alone: The one server is at `/mcp` instead of `/{server}/mcp`.
+        ready: Called once everything is open, before connections are accepted.
+    """
+    served = [servers.load(name) for name in names]
+    where = addresses(settings, served, alone=alone)
+    provider = identity_provider(settings, where)
+    extra: Sequence[BaseRoute] = provider.routes if provider else []
+    async with open_all(settings) as opened, open_app(opened.parts, served, where, extra) as app:
+        if ready is not None:
+            ready(opened)
+        await listen(app.asgi, settings)
+
+
+async def serve_stdio(settings: Settings, name: str) -> None:
+    """Serve one server over stdin and stdout until stdin ends."""
+    server = servers.load(name)
+    async with open_all(settings) as opened:
+        await serve_over_stdio(server, opened.parts.pipeline(server), local_caller(settings))

@@ -1,0 +1,66 @@
+"""What `mcp-suite up` shows: where everything is, who one may be, and then every call as it happens."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from compose.idp.personas import PERSONAS
+from shared.core.settings import Settings
+from shared.edge.address import Address
+from shared.ops.connect import Client, entries, inspector_command
+
+_SHOWN_KINDS = {"call", "outcome", "refusals"}
+_MS_US = 1000
+
+
+def welcome(console: Console, settings: Settings, where: Mapping[str, Address]) -> None:
+    """Endpoints, personas and ready-to-paste configurations."""
+    endpoints = Table("endpoint", "url", title="Enterprise MCP Suite", title_justify="left")
+    for name, address in where.items():
+        endpoints.add_row(name, address.resource)
+    endpoints.add_row("identity provider", settings.token_issuer)
+    endpoints.add_row("health", f"{settings.base_url}/readyz")
+    console.print(endpoints)
+    if settings.issuer is None:
+        console.print(_personas())
+    resources = {name: address.resource for name, address in where.items()}
+    console.print(Text("Claude Desktop  (mcp-suite connect claude-desktop --write)", style="bold"))
+    console.print_json(data=entries(Client.CLAUDE_DESKTOP, resources))
+    console.print(Text("Cursor  (mcp-suite connect cursor --write)", style="bold"))
+    console.print_json(data=entries(Client.CURSOR, resources))
+    console.print(Text("Inspector", style="bold"))
+    for url in resources.values():
+        console.print(Text(inspector_command(url)), soft_wrap=True)
+    console.print(Text("\nCalls are shown here as they happen. Ctrl-C ends everything.", style="dim"))
+
+
+def _personas() -> Table:
+    personas = Table("persona", "tenant", "scopes", "who", title="Sign in as", title_justify="left")
+    for key, persona in PERSONAS.items():
+        personas.add_row(key, persona.tenant, " ".join(persona.scopes), persona.summary)
+    return personas
+
+
+def call_line(record: Mapping[str, Any]) -> Text | None:
+    """One line for a call: when, who, what, outcome, milliseconds; None for records nobody watches."""
+    if record["kind"] not in _SHOWN_KINDS:
+        return None
+    if record["kind"] == "refusals":
+        refused = ", ".join(f"{found['count']} × {found['reason']}" for found in record["refusals"])
+        return Text(f"{record['at'][11:19]}  refused at the edge: {refused}", style="yellow")
+    outcome = "replayed" if record.get("replayed") and record["outcome"] == "ok" else record["outcome"]
+    style = "green" if record["outcome"] == "ok" else "yellow"
+    return Text.assemble(
+        f"{record['at'][11:19]}  {record['tenant']}/{record['subject']:<22} ",
+        f"{record['server']}.{_printable(record['target']):<28} ",
+        (f"{outcome:<16}", style),
+        f"{record['duration_us'] / _MS_US:8.1f} ms",
+    )
+
+
+def _printable(text: str) -> str:
+    """A caller chose this text: no control characters reach the terminal."""
+    return "".join(char if char.isprintable() else "�" for char in text)[:60]
