@@ -1,0 +1,29 @@
+"""A folder with a `server.py` is a server; adding one needs no other edit."""
+
+from importlib import import_module
+from pathlib import Path
+
+from shared.core.errors import Misconfigured
+from shared.core.server import Server
+
+
+def names() -> list[str]:
+    """Names of all servers, sorted."""
+    return sorted(path.parent.name for path in Path(__file__).parent.glob("*/server.py"))
+
+
+def load(name: str) -> Server:
+    """The declaration of one server.
+
+    Raises:
+        Misconfigured: There is no such server; the message lists those there are.
+    """
+    if name not in names():
+        raise Misconfigured(f"there is no server {name!r}; there are: {', '.join(names())}")
+    server: Server = import_module(f"servers.{name}.server").server
+    return server
+
+
+def every() -> list[Server]:
+    """All servers, in order of name."""
+    return [load(name) for name in names()]

@@ -1,0 +1,278 @@
+"""Arguments and answers of the tools. What a field may hold, and who may see it, is said here and nowhere else."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from shared.core.tool import Answer, Arguments, WriteArguments
+from shared.steps.redaction import Exact, Sensitive, mask_all, mask_email, mask_phone
+
+PII = "customers:pii"
+
+
+class Status(StrEnum):
+    PROSPECT = "prospect"
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    ARCHIVED = "archived"
+
+
+class Segment(StrEnum):
+    ENTERPRISE = "enterprise"
+    MID_MARKET = "mid_market"
+    SMALL_BUSINESS = "small_business"
+    CONSUMER = "consumer"
+
+
+class OrderStatus(StrEnum):
+    PENDING = "pending"
+    PAID = "paid"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    CANCELLED = "cancelled"
+    REFUNDED = "refunded"
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():  # also refuses invisible and bidirectional control characters
+        raise ValueError("must be one line of printable characters")
+    return text
+
+
+def _each_once(tags: list[str]) -> list[str]:
+    return sorted(set(tags))
+
+
+OneLine = AfterValidator(_one_line)
+
+CustomerId = Annotated[str, Exact(), Field(pattern=r"^C-[0-9A-Z]{6,12}$", description="Like C-000042.")]
+Name = Annotated[str, Field(min_length=1, max_length=120), OneLine]
+Company = Annotated[str, Field(min_length=1, max_length=120), OneLine]
+Email = Annotated[
+    str, Field(max_length=254, pattern=r"^[^\s@]{1,64}@[^\s@]+\.[^\s@.]{2,}$"), OneLine, Sensitive(PII, mask_email)
+]
+Phone = Annotated[
+    str,
+    Field(pattern=r"^\+[1-9][0-9]{6,14}$", description="E.164: + and digits only, with the country code."),
+    Sensitive(PII, mask_phone),
+]
+Street = Annotated[str, Field(min_length=1, max_length=200), OneLine, Sensitive(PII, mask_all)]
+PostalCode = Annotated[str, Field(min_length=1, max_length=16), OneLine, Sensitive(PII, mask_all)]
+City = Annotated[str, Field(min_length=1, max_length=100), OneLine]
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2, like DE.")]
+Locale = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$", description="Language to write in, like de-DE.")]
+Tag = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", description="Like late-payer.")]
+Tags = Annotated[list[Tag], Field(max_length=20), AfterValidator(_each_once)]
+Version = Annotated[int, Field(ge=1, lt=2**31, description="The version your change is based on.")]
+Cursor = Annotated[
+    str, Exact(), Field(min_length=1, max_length=2048, description="next_cursor of the page before, unchanged.")
+]
+NextCursor = Annotated[str | None, Exact(), Field(description="Pass it as cursor for the next page; null: last.")]
+
+
+class Customer(Answer):
+    id: Annotated[str, Exact()]
+    name: str
+    company: str | None
+    email: Annotated[str | None, Sensitive(PII, mask_email)]
+    phone: Annotated[str | None, Sensitive(PII, mask_phone)]
+    street: Annotated[str | None, Sensitive(PII, mask_all)]
+    postal_code: Annotated[str | None, Sensitive(PII, mask_all)]
+    city: str | None
+    country: str
+    locale: str
+    status: Status
+    segment: Segment
+    tags: list[str]
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class CustomerSummary(Answer):
+    id: Annotated[str, Exact()]
+    name: str
+    company: str | None
+    city: str | None
+    country: str
+    status: Status
+    segment: Segment
+    tags: list[str]
+
+
+class OneCustomer(Arguments):
+    customer_id: CustomerId
+
+
+class ManyCustomers(Arguments):
+    customer_ids: Annotated[list[CustomerId], Field(min_length=1, max_length=50)]
+
+
+class Customers(Answer):
+    customers: Annotated[list[Customer], Field(description="In the order asked for, each once.")]
+    missing: Annotated[list[Annotated[str, Exact()]], Field(description="Ids that no customer of yours has.")]
+
+
+class Search(Arguments):
+    query: Annotated[
+        str,
+        Field(
+            min_length=2,
+            max_length=200,
+            description="At most 8 words, or their beginnings, of name, company, city or tags; an id; a whole or "
+            "begun e-mail address (with @) or phone number (with country code).",
+        ),
+        OneLine,
+    ]
+    status: Status | None = None
+    segment: Segment | None = None
+    country: Country | None = None
+    tag: Tag | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    cursor: Cursor | None = None
+
+
+class Found(Answer):
+    customers: list[CustomerSummary]
+    total_count: Annotated[int, Field(description="Matching customers; counting stops near 1,000.")]
+    total_is_exact: Annotated[bool, Field(description="If false, there are more than total_count.")]
+    next_cursor: NextCursor
+    note: Annotated[str | None, Field(description="What to know about this answer.")] = None
+
+
+class CustomerOrders(Arguments):
+    customer_id: CustomerId
+    status: OrderStatus | None = None
+    limit: Annotated[int, Field(ge=1, le=50)] = 20
+    cursor: Cursor | None = None
+
+
+class OrderLine(Answer):
+    line: int
+    sku: Annotated[str, Exact()]
+    description: str
+    quantity: int
+    unit_price: Decimal
+
+
+class Order(Answer):
+    id: Annotated[str, Exact()]
+    status: OrderStatus
+    ordered_at: datetime
+    currency: Annotated[str, Field(description="ISO 4217; of total and unit_price.")]
+    total: Decimal
+    line_count: int
+    lines: Annotated[list[OrderLine], Field(description="The first 5 of line_count.")]
+
+
+class Orders(Answer):
+    orders: Annotated[list[Order], Field(description="Newest first.")]
+    next_cursor: NextCursor
+
+
+class CreateCustomer(WriteArguments):
+    name: Name
+    company: Company | None = None
+    email: Email | None = None
+    phone: Phone | None = None
+    street: Street | None = None
+    postal_code: PostalCode | None = None
+    city: City | None = None
+    country: Country
+    locale: Locale = "en"
+    status: Status = Status.PROSPECT
+    segment: Segment
+    tags: Annotated[Tags, Field(default_factory=list)]
+
+
+class Created(Answer):
+    customer: Customer
+
+
+class CustomerChanges(Arguments):
+    """A JSON merge patch (RFC 7396): what is absent stays, null clears."""
+
+    name: Name | None = None
+    company: Company | None = None
+    email: Email | None = None
+    phone: Phone | None = None
+    street: Street | None = None
+    postal_code: PostalCode | None = None
+    city: City | None = None
+    country: Country | None = None
+    locale: Locale | None = None
+    status: Status | None = None
+    segment: Segment | None = None
+    tags: Annotated[Tags | None, Field(description="Replaces all tags.")] = None
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("name at least one field to change")
+        kept = {"name", "country", "locale", "status", "segment", "tags"} & self.model_fields_set
+        if cleared := sorted(field for field in kept if getattr(self, field) is None):
+            raise ValueError(f"{', '.join(cleared)} cannot be cleared; leave out what is to stay")
+        return self
+
+
+class UpdateCustomer(WriteArguments):
+    customer_id: CustomerId
+    version: Version
+    changes: CustomerChanges
+
+
+class TextChange(Answer):
+    before: str | None
+    after: str | None
+
+
+class TagsChange(Answer):
+    before: list[str]
+    after: list[str]
+
+
+class EmailChange(Answer):
+    before: Annotated[str | None, Sensitive(PII, mask_email)]
+    after: Annotated[str | None, Sensitive(PII, mask_email)]
+
+
+class PhoneChange(Answer):
+    before: Annotated[str | None, Sensitive(PII, mask_phone)]
+    after: Annotated[str | None, Sensitive(PII, mask_phone)]
+
+
+class AddressChange(Answer):
+    before: Annotated[str | None, Sensitive(PII, mask_all)]
+    after: Annotated[str | None, Sensitive(PII, mask_all)]
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+_Unchanged = Field(exclude_if=_is_none)
+
+
+class CustomerDiff(Answer):
+    """Only the fields that changed are there."""
+
+    name: Annotated[TextChange | None, _Unchanged] = None
+    company: Annotated[TextChange | None, _Unchanged] = None
+    email: Annotated[EmailChange | None, _Unchanged] = None
+    phone: Annotated[PhoneChange | None, _Unchanged] = None
+    street: Annotated[AddressChange | None, _Unchanged] = None
+    postal_code: Annotated[AddressChange | None, _Unchanged] = None
+    city: Annotated[TextChange | None, _Unchanged] = None
+    country: Annotated[TextChange | None, _Unchanged] = None
+    locale: Annotated[TextChange | None, _Unchanged] = None
+    status: Annotated[TextChange | None, _Unchanged] = None
+    segment: Annotated[TextChange | None, _Unchanged] = None
+    tags: Annotated[TagsChange | None, _Unchanged] = None
+
+
+class Updated(Answer):
+    customer: Customer
+    diff: Annotated[CustomerDiff, Field(description="Each changed field before and after; empty if none did.")]

@@ -1,0 +1,64 @@
+"""The tables as SQLAlchemy Core sees them; `migrations/` makes them.
+
+No table has its `tenant_id` here: row-level security filters by it and fills it in, so that no statement can
+forget it or set it.
+"""
+
+from sqlalchemy import ARRAY, Column, DateTime, Integer, MetaData, Numeric, String, Table
+
+_metadata = MetaData(schema="customers")
+
+customers = Table(
+    "customers",
+    _metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String),
+    Column("company", String),
+    Column("email", String),
+    Column("phone", String),
+    Column("street", String),
+    Column("postal_code", String),
+    Column("city", String),
+    Column("country", String),
+    Column("locale", String),
+    Column("status", String),
+    Column("segment", String),
+    Column("tags", ARRAY(String)),
+    Column("version", Integer),
+    Column("created_at", DateTime(timezone=True)),
+    Column("updated_at", DateTime(timezone=True)),
+)
+
+search_terms = Table(
+    "search_terms",
+    _metadata,
+    Column("customer_id", String, primary_key=True),
+    Column("term", String, primary_key=True),
+    Column("name", String),
+    Column("status", String),
+    Column("segment", String),
+    Column("country", String),
+)
+
+orders = Table(
+    "orders",
+    _metadata,
+    Column("id", String, primary_key=True),
+    Column("customer_id", String),
+    Column("status", String),
+    Column("ordered_at", DateTime(timezone=True)),
+    Column("currency", String),
+    Column("total", Numeric(14, 2)),
+    Column("line_count", Integer),
+)
+
+order_lines = Table(
+    "order_lines",
+    _metadata,
+    Column("order_id", String, primary_key=True),
+    Column("line", Integer, primary_key=True),
+    Column("sku", String),
+    Column("description", String),
+    Column("quantity", Integer),
+    Column("unit_price", Numeric(14, 2)),
+)

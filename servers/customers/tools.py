@@ -1,0 +1,161 @@
+"""What a model can do with customers. Each docstring is what it reads; `models.py` has the arguments."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from secrets import choice
+from typing import Any
+
+from servers.customers import queries
+from servers.customers.finding import find
+from servers.customers.models import (
+    PII,
+    CreateCustomer,
+    Created,
+    Customer,
+    CustomerDiff,
+    CustomerOrders,
+    Customers,
+    Found,
+    ManyCustomers,
+    OneCustomer,
+    Order,
+    Orders,
+    Search,
+    UpdateCustomer,
+    Updated,
+)
+from servers.customers.search import sort_name, terms
+from shared.core.errors import Conflict, Forbidden, NotFound
+from shared.core.tool import Call, Risk, Toolset
+
+tools = Toolset()
+
+_LINES_EACH = 5
+_NO_ORDER_IS_LATER = (datetime(9999, 1, 1, tzinfo=UTC).isoformat(), "")
+_ID_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: none is taken for another
+_PERSONAL = {"email", "phone", "street", "postal_code"}
+
+
+@tools.read("customers:read")
+async def get_customer(call: Call, query: OneCustomer) -> Customer:
+    """Read one customer by id: contact data, address, status, segment, tags and version.
+    Use it before update_customer, and when you know the id. Without the id use search_customers; for several ids
+    get_customers. E-mail, phone and street are masked unless you hold customers:pii.
+    """
+    row = await call.database.row(queries.BY_ID, id=query.customer_id)
+    if row is None:
+        raise _no_customer(query.customer_id)
+    return Customer(**row)
+
+
+@tools.resource("customer://{customer_id}", "customers:read")
+async def read_customer(call: Call, query: OneCustomer) -> Customer:
+    """One customer: contact data, address, status, segment, tags and version."""
+    return await get_customer(call, query)
+
+
+@tools.read("customers:read")
+async def get_customers(call: Call, query: ManyCustomers) -> Customers:
+    """Read up to 50 customers by id in one call, e.g. those search_customers found.
+    Ids nobody has are listed in `missing` and are no error. For a single id use get_customer.
+    """
+    rows = await call.database.rows(queries.BY_IDS, ids=query.customer_ids)
+    found = {row["id"]: Customer(**row) for row in rows}
+    asked = dict.fromkeys(query.customer_ids)
+    return Customers(
+        customers=[found[customer_id] for customer_id in asked if customer_id in found],
+        missing=[customer_id for customer_id in asked if customer_id not in found],
+    )
+
+
+@tools.read("customers:read")
+async def search_customers(call: Call, query: Search) -> Found:
+    """Find customers by words of their name, company, city or tags, or by id; accents and case do not matter.
+    Words that stand together somewhere are found as a phrase; otherwise each may stand anywhere. Whole words
+    come first, then longer ones. Narrow with status, segment, country or tag rather than paging on. By e-mail
+    or phone only with customers:pii. Not for reading a known id (get_customer) and not for orders
+    (list_customer_orders).
+    """
+    return await find(call, query)
+
+
+@tools.read("customers:read")
+async def list_customer_orders(call: Call, query: CustomerOrders) -> Orders:
+    """List one customer's orders, newest first, each with its total and first 5 lines.
+    Use it for purchase history or to find an order. Needs the customer's id: search_customers finds it.
+    """
+    before_at, before_id = call.cursors.open(query.cursor, query) if query.cursor else _NO_ORDER_IS_LATER
+    rows = await call.database.rows(
+        queries.orders_page(by_status=query.status is not None),
+        **{"status": query.status} if query.status else {},
+        customer_id=query.customer_id,
+        before_at=datetime.fromisoformat(before_at),
+        before_id=before_id,
+        lines_each=_LINES_EACH,
+        limit=query.limit + 1,
+    )
+    if not rows and await call.database.row(queries.BY_ID, id=query.customer_id) is None:
+        raise _no_customer(query.customer_id)
+    orders = [Order(**row) for row in rows[: query.limit]]
+    more = len(rows) > query.limit
+    position = [orders[-1].ordered_at, orders[-1].id] if more else []
+    return Orders(orders=orders, next_cursor=call.cursors.seal(position, query) if more else None)
+
+
+@tools.write("customers:write", risk=Risk.LOW)
+async def create_customer(call: Call, query: CreateCustomer) -> Created:
+    """Add a customer and get its new id. Search first: nothing stops you from adding somebody twice.
+    To change an existing customer use update_customer. The id a dry run shows is not kept.
+    """
+    new = {f"new_{field}": getattr(query, field) for field in queries.WRITTEN}
+    [row] = await call.transaction.rows(queries.INSERT, new_id=_new_id(), **new)
+    await _store_terms(call, row)
+    return Created(customer=Customer(**row))
+
+
+@tools.write("customers:write", risk=Risk.MEDIUM)
+async def update_customer(call: Call, query: UpdateCustomer) -> Updated:
+    """Change fields of one customer; what you leave out stays, null clears. Returns the customer and the diff.
+    Pass the version from get_customer: if somebody changed the customer since, you get a conflict and should
+    read it again before you decide. Changing e-mail, phone, street or postal code needs customers:pii.
+    """
+    wished = query.changes.model_dump(exclude_unset=True)
+    if _PERSONAL & wished.keys() and not call.caller.may(PII):
+        # The diff of a blind change would tell whether a guessed address is the right one.
+        raise Forbidden("E-mail, phone, street and postal code are changed only with customers:pii.", [PII])
+    before = await call.transaction.row(queries.LOCKED, id=query.customer_id)
+    if before is None:
+        raise _no_customer(query.customer_id)
+    if before["version"] != query.version:
+        raise Conflict(
+            f"{query.customer_id} is at version {before['version']}, not {query.version}: somebody changed it. "
+            "Read it again with get_customer, then repeat the change with the new version if it is still wanted.",
+            current_version=before["version"],
+        )
+    changed = {field: value for field, value in wished.items() if value != before[field]}
+    after = await _save(call, before, changed) if changed else before
+    diff = {field: {"before": before[field], "after": after[field]} for field in changed}
+    return Updated(customer=Customer(**after), diff=CustomerDiff.model_validate(diff))
+
+
+async def _save(call: Call, before: Mapping[str, Any], changed: Mapping[str, Any]) -> Mapping[str, Any]:
+    new = {f"new_{field}": changed.get(field, before[field]) for field in queries.WRITTEN}
+    [after] = await call.transaction.rows(queries.UPDATE, by_id=before["id"], **new)
+    await call.transaction.rows(queries.FORGET_TERMS, by_id=after["id"])
+    await _store_terms(call, after)
+    return after
+
+
+async def _store_terms(call: Call, customer: Mapping[str, Any]) -> None:
+    await call.transaction.rows(
+        queries.STORE_TERMS, by_id=customer["id"], terms=terms(customer), sort_name=sort_name(customer)
+    )
+
+
+def _new_id() -> str:
+    """A random id: a number would count the customers of everybody. 50 bits, so two are never the same."""
+    return "C-" + "".join(choice(_ID_LETTERS) for _ in range(10))
+
+
+def _no_customer(customer_id: str) -> NotFound:
+    return NotFound(f"There is no customer {customer_id}. Find the right id with search_customers.")
