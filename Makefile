@@ -17,7 +17,7 @@ up: setup ## Run the suite on this machine, with demo data, until Ctrl-C
 	@$(BIN)/mcp-suite up
 
 test: setup ## Run every test on a real PostgreSQL and a real Redis
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(if $(ARGS),$(ARGS),--whole)
 
 ##@ Work on it
 

@@ -24,6 +24,7 @@ from shared.edge.hosts import HostAndOrigin
 from shared.edge.http import Endpoint, metadata
 from shared.edge.refusals import Refusals
 from shared.pipeline import Pipeline
+from shared.state.counters import Counters
 from shared.state.database import Database, open_database
 from shared.state.http import open_client
 from shared.state.keys import Keys, load_keys
@@ -34,7 +35,7 @@ from shared.steps.audit.writer import Writer, open_writer
 from shared.steps.auth import Verifier
 from shared.steps.idempotency import Ledger
 from shared.steps.jwks import Jwks
-from shared.steps.limits import Limiter, RateLimits
+from shared.steps.limits import RateLimits
 
 _EXPOSED_HEADERS = ("WWW-Authenticate", "Retry-After", "Mcp-Session-Id", "MCP-Protocol-Version")
 _LOOK_AFTER_S = 60.0
@@ -50,14 +51,14 @@ class Parts:
     keys: Keys
     database: Database
     writer: Writer
-    limits: Limiter
+    counters: Counters
     checks: dict[str, health.Check] = field(default_factory=dict[str, health.Check])
 
     def pipeline(self, server: Server) -> Pipeline:
         """The request path of one server."""
         return Pipeline(
             sink=self.writer,
-            limits=self.limits,
+            limits=RateLimits(self.counters, self.settings, server.name),
             ledger=Ledger(self.database, self.keys.ledger, self.settings, server.name),
             database=self.database,
             cursor_keys=self.keys.cursors,
@@ -71,8 +72,9 @@ async def open_parts(settings: Settings, database_url: str) -> AsyncGenerator[Pa
     keys = load_keys(settings)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(database_url, settings))
+        await database.require_tables()
         writer = await stack.enter_async_context(open_writer(database_url, keys.audit, settings))
-        limits = RateLimits(await _counters(stack, settings), settings)
+        counters = await _counters(stack, settings)
         await recover(database, writer, settings)  # before keys are purged, which would take its evidence away
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
@@ -80,12 +82,12 @@ async def open_parts(settings: Settings, database_url: str) -> AsyncGenerator[Pa
         checks: dict[str, health.Check] = {
             "database": database.check,
             "audit": writer.check,
-            "limits": limits.check,
+            "limits": counters.check,
         }
-        yield Parts(settings, keys, database, writer, limits, checks)
+        yield Parts(settings, keys, database, writer, counters, checks)
 
 
-async def _counters(stack: AsyncExitStack, settings: Settings) -> RedisCounters | LocalCounters:
+async def _counters(stack: AsyncExitStack, settings: Settings) -> Counters:
     if settings.redis_url is None:
         return LocalCounters()
     url = settings.redis_url.get_secret_value()

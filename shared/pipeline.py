@@ -67,7 +67,7 @@ class Pipeline:
         call = Call(
             caller=caller,
             database=self.database.reads(caller.tenant),
-            cursors=SealedCursors(self.cursor_keys, caller, tool.name),
+            cursors=SealedCursors(self.cursor_keys, caller, f"{request.server}.{tool.name}"),
             request_id=request.request_id,
             open_transaction=slot.transaction,
         )

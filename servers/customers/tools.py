@@ -122,7 +122,8 @@ async def update_customer(call: Call, query: UpdateCustomer) -> Updated:
     wished = query.changes.model_dump(exclude_unset=True)
     if _PERSONAL & wished.keys() and not call.caller.may(PII):
         # The diff of a blind change would tell whether a guessed address is the right one.
-        raise Forbidden("E-mail, phone, street and postal code are changed only with customers:pii.", [PII])
+        message = "E-mail, phone, street and postal code are changed only with customers:pii."
+        raise Forbidden(message, ["customers:write", PII])
     before = await call.transaction.row(queries.LOCKED, id=query.customer_id)
     if before is None:
         raise _no_customer(query.customer_id)
@@ -153,7 +154,7 @@ async def _store_terms(call: Call, customer: Mapping[str, Any]) -> None:
 
 
 def _new_id() -> str:
-    """A random id: a number would count the customers of everybody. 50 bits, so two are never the same."""
+    """A random id: a number would count the customers of everybody. 50 bits; a clash would fail on the primary key."""
     return "C-" + "".join(choice(_ID_LETTERS) for _ in range(10))
 
 

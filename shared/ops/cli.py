@@ -195,6 +195,8 @@ def _with_reader(work: Callable[[Settings, Any], Coroutine[Any, Any, None]]) -> 
 
     async def run() -> None:
         async with open_services(settings) as urls:
+            if not urls.reader:
+                raise Misconfigured("SUITE_DATABASE_READER_URL is needed: the audit is read by a role of its own")
             connection = await connect_database(urls.reader, "reader")
             try:
                 await work(settings, connection)

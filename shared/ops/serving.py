@@ -36,7 +36,7 @@ async def open_all(settings: Settings) -> AsyncGenerator[Opened]:
     A fleet migrates on its own time (`mcp-suite db migrate`), so that replicas never run DDL.
     """
     async with open_services(settings) as urls:
-        if settings.profile == "laptop":
+        if settings.profile == "laptop" and urls.owner:
             await migrate_all(urls)
         async with open_parts(settings, urls.app) as parts:
             yield Opened(urls, parts)

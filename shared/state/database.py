@@ -16,7 +16,7 @@ from sqlalchemy import Executable, Integer, Select, bindparam, func, literal_col
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from shared.core.errors import OutcomeUnknown, Timeout, Unavailable
+from shared.core.errors import Misconfigured, OutcomeUnknown, Timeout, Unavailable
 from shared.core.settings import Settings
 
 _DIALECT = asyncpg_dialect.dialect()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
@@ -180,6 +180,16 @@ class Database:
         async with self.connection() as connection:
             return await connection.fetchval("SELECT suite.purge_ledger()")
 
+    async def require_tables(self) -> None:
+        """Refuse to start on a database that was never migrated.
+
+        Raises:
+            Misconfigured: It says which command to run.
+        """
+        async with self.connection() as connection:
+            if not await connection.fetchval("SELECT to_regclass('suite.ledger') IS NOT NULL"):
+                raise Misconfigured("the database has no tables of the suite; run `mcp-suite db migrate` first")
+
     async def check(self) -> None:
         """Raise unless a statement can be answered (readiness)."""
         async with self.connection() as connection:
@@ -253,6 +263,7 @@ async def open_database(dsn: str, settings: Settings) -> AsyncGenerator[Database
         server_settings={
             "application_name": "mcp-suite",
             "statement_timeout": timeout_ms,
+            "jit": "off",  # short statements: compiling them takes longer than running them
             "idle_in_transaction_session_timeout": "60000",
         },
     )

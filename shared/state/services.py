@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from shared.core.errors import Misconfigured
 from shared.core.settings import Settings
 from shared.state.embedded import open_embedded_postgres
@@ -25,15 +27,24 @@ async def open_services(settings: Settings) -> AsyncGenerator[Urls]:
 
 
 def _configured(settings: Settings) -> Urls:
-    app = settings.database_url
-    assert app is not None, "asked only when it is set"  # noqa: S101 - an invariant
-    owner = settings.database_owner_url or app
-    reader = settings.database_reader_url or app
-    return Urls(owner=owner.get_secret_value(), app=app.get_secret_value(), reader=reader.get_secret_value())
+    def url(secret: SecretStr | None) -> str:
+        return secret.get_secret_value() if secret else ""
+
+    return Urls(
+        owner=url(settings.database_owner_url),
+        app=url(settings.database_url),
+        reader=url(settings.database_reader_url),
+    )
 
 
 async def migrate(owner_url: str, revisions: Mapping[str, Path]) -> None:
-    """Bring the suite's schema and each server's to their newest revisions."""
+    """Bring the suite's schema and each server's to their newest revisions.
+
+    Raises:
+        Misconfigured: There is no URL of the owner; no other role may change tables.
+    """
+    if not owner_url:
+        raise Misconfigured("SUITE_DATABASE_OWNER_URL is needed: only the owner of the tables may migrate them")
     await upgrade(owner_url, "suite", SUITE_REVISIONS)
     for schema, folder in revisions.items():
         await upgrade(owner_url, schema, folder)

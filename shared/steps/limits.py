@@ -25,17 +25,14 @@ class Limiter(Protocol):
         """
         ...
 
-    async def check(self) -> None:
-        """Raise Unavailable unless `admit` can decide (readiness)."""
-        ...
-
 
 class RateLimits:
     """A rate for the caller over all tools, and one for the caller and tool, decided together."""
 
-    def __init__(self, counters: Counters, settings: Settings) -> None:
+    def __init__(self, counters: Counters, settings: Settings, server: str) -> None:
         self._counters = counters
         self._settings = settings
+        self._server = server
 
     async def admit(self, caller: Caller, tool: Tool) -> None:
         refusal = await self._counters.take(self._limits(caller, tool))
@@ -50,19 +47,20 @@ class RateLimits:
             limit.name,
         )
 
-    async def check(self) -> None:
-        await self._counters.check()
-
     def _limits(self, caller: Caller, tool: Tool) -> list[Limit]:
         settings = self._settings
         own = f"suite:{{{quote(caller.tenant, safe='')}}}:rate:{_digest(caller)}"
+        its = f"{own}:{self._server}.{tool.name}"
         return [
             Limit(own, "calls_per_minute", settings.calls_per_minute, settings.burst),
-            Limit(f"{own}:{tool.name}", "tool_calls_per_minute", settings.tool_calls_per_minute, settings.burst),
+            Limit(its, "tool_calls_per_minute", settings.tool_calls_per_minute, settings.burst),
         ]
 
 
 def _digest(caller: Caller) -> str:
-    """Who calls, without saying so: a key must not carry personal data, and a subject is often an address."""
-    identity = orjson.dumps([caller.issuer, caller.subject, caller.client])
+    """Who calls, without saying so: a key must not carry personal data, and a subject is often an address.
+
+    The client is left out: whoever can register one would get a fresh allowance with each.
+    """
+    identity = orjson.dumps([caller.issuer, caller.subject])
     return blake2b(identity, digest_size=16).hexdigest()

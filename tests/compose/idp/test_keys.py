@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import pytest
+from joserfc import jwt
+from joserfc.errors import InvalidKeyIdError
+from joserfc.jwk import JWKRegistry, KeySet
+
+from compose.idp.keys import SigningKeys
+from compose.idp.provider import IdentityProvider
+from compose.idp.refusals import OAuthError
+from shared.core.errors import Misconfigured
+from tests.compose.idp.flow import CUSTOMERS, ISSUER, RESOURCES, Clock, Flow
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_key_set_is_public_and_names_keys_by_thumbprint(flow: Flow) -> None:
+    (key,) = (await flow.jwks())["keys"]
+    assert (key["kty"], key["crv"], key["alg"], key["use"]) == ("EC", "P-256", "ES256", "sig")
+    assert "d" not in key
+    bare = {name: key[name] for name in ("kty", "crv", "x", "y")}
+    assert key["kid"] == JWKRegistry.import_key(bare).thumbprint()
+
+
+async def test_after_a_rotation_old_tokens_verify_until_they_end(flow: Flow) -> None:
+    old = flow.provider.mint("support", CUSTOMERS)
+    flow.provider.rotate()
+    new = flow.provider.mint("support", CUSTOMERS)
+    first, second = await flow.verified(old), await flow.verified(new)
+    assert first.header["kid"] != second.header["kid"]
+    flow.clock.now += 599
+    await flow.verified(old)
+    flow.clock.now += 1
+    assert len((await flow.jwks())["keys"]) == 1
+    with pytest.raises(InvalidKeyIdError):
+        await flow.verified(old)
+
+
+async def test_a_minted_token_holds_all_the_persona_holds_there_or_exactly_what_is_said(flow: Flow) -> None:
+    mint = flow.provider.mint
+    manager = (await flow.verified(mint("manager", CUSTOMERS))).claims
+    assert manager["scope"] == "customers:read customers:write customers:pii"
+    assert (manager["client_id"], manager["acr"]) == ("mcp-suite", "aal1")
+    bent = mint("manager", "https://x.example", ["a:b"], -5, tenant=None, sub="s", scp=["a:b"], client_id="c")
+    claims = (await flow.verified(bent)).claims
+    assert (claims["sub"], claims["scope"], claims["scp"], claims["client_id"]) == ("s", "a:b", ["a:b"], "c")
+    assert "tenant" not in claims
+    assert claims["exp"] - claims["iat"] == -5
+    with pytest.raises(OAuthError):
+        mint("manager", "https://x.example")
+
+
+def test_keys_and_machine_secrets_outlive_the_process_in_private_files(tmp_path: Path) -> None:
+    folder = tmp_path / "keys"
+    clock = Clock()
+    first = IdentityProvider(ISSUER, resources=RESOURCES, clock=clock, keys_dir=folder)
+    token = first.mint("support", CUSTOMERS)
+    first.rotate()
+    second = SigningKeys(clock, folder)
+    jwt.decode(token, KeySet.import_key_set(second.public()), algorithms=["ES256"])
+    again = IdentityProvider(ISSUER, resources=RESOURCES, keys_dir=folder)
+    assert first.machine_secret("acme-sync") == again.machine_secret("acme-sync")
+    assert {path.name for path in folder.iterdir()} == {"idp-keys.json", "idp-machines.json"}
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+
+
+def test_a_token_signed_by_another_process_verifies_after_a_rotation(tmp_path: Path) -> None:
+    clock = Clock()
+    serving = IdentityProvider(ISSUER, resources=RESOURCES, clock=clock, keys_dir=tmp_path)
+    clock.now += 24 * 3600
+    token = IdentityProvider(ISSUER, resources=RESOURCES, clock=clock, keys_dir=tmp_path).mint("support", CUSTOMERS)
+    serving.rotate()
+    clock.now += 599
+    jwt.decode(token, KeySet.import_key_set(serving.key_set()), algorithms=["ES256"])
+
+
+def test_a_key_file_others_can_read_is_refused(tmp_path: Path) -> None:
+    SigningKeys(Clock(), tmp_path)
+    (tmp_path / "idp-keys.json").chmod(0o644)
+    with pytest.raises(Misconfigured, match="chmod 600"):
+        SigningKeys(Clock(), tmp_path)
+
+
+def test_a_key_file_of_another_algorithm_is_rotated(tmp_path: Path) -> None:
+    SigningKeys(Clock(), tmp_path)
+    keys = SigningKeys(Clock(), tmp_path, "RS256").public()["keys"]
+    assert [key["alg"] for key in keys] == ["RS256", "ES256"]
+
+
+def test_rsa_is_there_for_those_who_need_it_and_symmetric_keys_are_not() -> None:
+    clock = Clock()
+    keys = SigningKeys(clock, algorithm="RS256")
+    token = keys.sign({"exp": clock.now + 1}, "at+jwt")
+    assert jwt.decode(token, KeySet.import_key_set(keys.public()), algorithms=["RS256"]).header["alg"] == "RS256"
+    with pytest.raises(Misconfigured, match="HS256"):
+        SigningKeys(clock, algorithm="HS256")

@@ -1,0 +1,80 @@
+"""What most tests need: `suite`, the real application on a loopback port over a real database of its own."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+import servers
+from servers.customers import demo
+from shared.state.embedded import EmbeddedPostgres
+from shared.state.roles import Passwords, Urls, ensure_roles
+from shared.state.services import migrate
+from tests.harness import Databases, Suite, open_suite
+
+pytest_plugins = ["tests.services"]
+
+REDIS_CONTRACTS = "tests/contracts/test_limits.py"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--whole", action="store_true", help="fail if the contract tests did not run on a real Redis")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--whole"):
+        config.pluginmanager.register(RedisContractsRan())
+
+
+class RedisContractsRan:
+    """A whole run in which the Redis-backed contract tests were skipped or not collected is a failed run."""
+
+    def __init__(self) -> None:
+        self.passed = 0
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and report.passed and REDIS_CONTRACTS in report.nodeid and "[redis" in report.nodeid:
+            self.passed += 1
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.passed == 0 and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        state = "passed" if self.passed else "DID NOT RUN: this run counts as failed"
+        terminalreporter.write_line(f"contract tests on a real Redis: {self.passed} {state}")
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def databases(postgres: EmbeddedPostgres, role_passwords: Passwords) -> Databases:
+    """Fresh databases with demo data, each a copy of one template (about 50 ms)."""
+
+    async def prepare() -> Urls:
+        urls = await ensure_roles(postgres.admin_url, role_passwords, "suite_template")
+        revisions = {server.name: server.migrations for server in servers.every() if server.migrations}
+        await migrate(urls.owner, revisions)
+        await demo.seed(urls.owner, customers=200, orders=600)
+        return urls
+
+    return Databases(postgres.admin_url, asyncio.run(prepare()))
+
+
+@pytest.fixture(scope="module")
+async def suite(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Suite]:
+    """The application of one test module."""
+    folder = tmp_path_factory.mktemp("data")
+    async with open_suite(await databases.fresh(), folder, databases.admin_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def own_suite(databases: Databases, tmp_path: Path) -> AsyncGenerator[Callable[..., Awaitable[Suite]]]:
+    """A maker of applications for tests that break things; settings are keyword arguments."""
+    async with Suite.maker(databases, tmp_path) as make:
+        yield make

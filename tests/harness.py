@@ -1,0 +1,222 @@
+"""The real application in the test's own loop, on a loopback port, and real clients for it."""
+
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import anyio
+import httpx
+import httpx2
+import uvicorn
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from starlette.types import ASGIApp
+
+import servers
+from compose.idp.provider import IdentityProvider
+from shared.app import Parts, open_app, open_parts
+from shared.core.settings import Settings
+from shared.edge.address import Address
+from shared.edge.refusals import Refusals
+from shared.ops.serving import addresses, identity_provider
+from shared.state.database import connect
+from shared.state.roles import Urls
+from shared.steps.audit.query import Filter, query
+from shared.steps.audit.verify import Report, verify
+
+MODERN = "2026-07-28"
+LEGACY = "2025-11-25"
+ERAS = ("modern", "legacy")
+
+GENEROUS: dict[str, Any] = {
+    "calls_per_minute": 100_000,
+    "tool_calls_per_minute": 100_000,
+    "burst": 100_000,
+    "pool_min": 2,
+}
+"""Limits out of the way of tests that are not about limits."""
+
+
+@dataclass
+class Databases:
+    """Copies of one migrated and seeded database."""
+
+    admin_url: str
+    template: Urls
+    made: list[str] = field(default_factory=list[str])
+
+    async def fresh(self) -> Urls:
+        """A new database like the template."""
+        name = f"suite_{uuid4().hex[:12]}"
+        source = urlsplit(self.template.owner).path[1:]
+        connection = await _connect(self.admin_url)
+        try:
+            await connection.execute(f"CREATE DATABASE {name} TEMPLATE {source} OWNER suite_owner")
+            await connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
+            await connection.execute(f"GRANT CONNECT ON DATABASE {name} TO suite_app, suite_reader")
+        finally:
+            await connection.close()
+        self.made.append(name)
+        return Urls(*(_on(url, name) for url in (self.template.owner, self.template.app, self.template.reader)))
+
+
+def _on(url: str, database: str) -> str:
+    return urlsplit(url)._replace(path=f"/{database}").geturl()
+
+
+async def _connect(url: str) -> Any:
+    return await connect(url, "test")
+
+
+@dataclass
+class Suite:
+    """A running application."""
+
+    settings: Settings
+    urls: Urls
+    parts: Parts
+    provider: IdentityProvider
+    where: dict[str, Address]
+    admin_url: str
+    refusals: Refusals
+
+    def url(self, server: str = "customers") -> str:
+        return self.where[server].resource
+
+    def token(self, persona: str = "admin", server: str = "customers", **claims: Any) -> str:
+        return self.provider.mint(persona, self.url(server), **claims)
+
+    @asynccontextmanager
+    async def connect(
+        self, persona: str = "admin", era: str = "modern", server: str = "customers"
+    ) -> AsyncGenerator[Client]:
+        """A real SDK client with a real token."""
+        headers = {"Authorization": f"Bearer {self.token(persona, server)}"}
+        async with httpx2.AsyncClient(headers=headers, timeout=30) as http:
+            transport = streamable_http_client(self.url(server), http_client=http)
+            async with Client(transport, mode="legacy" if era == "legacy" else MODERN) as client:
+                yield client
+
+    @asynccontextmanager
+    async def http(self) -> AsyncGenerator[httpx.AsyncClient]:
+        async with httpx.AsyncClient(timeout=30) as client:
+            yield client
+
+    async def post(self, token: str | None, method: str, params: dict[str, Any], **extra: str) -> httpx.Response:
+        """One modern request as raw HTTP."""
+        body = modern(method, params)
+        headers = modern_headers(method, params) | extra
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        async with self.http() as client:
+            return await client.post(self.url(), json=body, headers=headers)
+
+    async def call(self, persona: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The structured answer, or the error object, of one tool call."""
+        response = await self.post(self.token(persona), "tools/call", {"name": tool, "arguments": arguments})
+        return response.json()["result"]["structuredContent"]
+
+    async def records(self, **wanted: Any) -> list[dict[str, Any]]:
+        """Audit records, the newest first."""
+        connection = await _connect(self.urls.reader)
+        try:
+            wanted.setdefault("limit", 10_000)
+            return await query(connection, Filter(**wanted))
+        finally:
+            await connection.close()
+
+    async def verify(self) -> Report:
+        connection = await _connect(self.urls.reader)
+        try:
+            return await verify(connection, self.parts.keys.audit)
+        finally:
+            await connection.close()
+
+    async def allow_connections(self, *, allowed: bool) -> None:
+        """Take the database away, or give it back."""
+        name = urlsplit(self.urls.app).path[1:]
+        admin = await _connect(self.admin_url)
+        try:
+            await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {str(allowed).lower()}")
+            if not allowed:
+                await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+        finally:
+            await admin.close()
+
+    async def sql(self, statement: str, *values: Any) -> list[Any]:
+        """Run SQL as an administrator, who sees everything."""
+        admin = await _connect(_on(self.admin_url, urlsplit(self.urls.app).path[1:]))
+        try:
+            return await admin.fetch(statement, *values)
+        finally:
+            await admin.close()
+
+    @staticmethod
+    @asynccontextmanager
+    async def maker(databases: Databases, folder: Path) -> AsyncGenerator[Callable[..., Awaitable["Suite"]]]:
+        async with AsyncExitStack() as stack:
+
+            async def make(urls: Urls | None = None, **settings: Any) -> Suite:
+                urls = urls or await databases.fresh()
+                opened = open_suite(urls, folder, databases.admin_url, **settings)
+                return await stack.enter_async_context(opened)
+
+            yield make
+
+
+def modern(method: str, params: dict[str, Any], message_id: Any = 1) -> dict[str, Any]:
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": MODERN,
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    }
+    return {"jsonrpc": "2.0", "id": message_id, "method": method, "params": {**params, "_meta": meta}}
+
+
+def modern_headers(method: str, params: dict[str, Any]) -> dict[str, str]:
+    name = params.get("uri") or params.get("name")
+    return {
+        "Accept": "application/json, text/event-stream",
+        "MCP-Protocol-Version": MODERN,
+        "Mcp-Method": method,
+        **({"Mcp-Name": name} if name else {}),
+    }
+
+
+@asynccontextmanager
+async def open_suite(urls: Urls, folder: Path, admin_url: str = "", **overrides: Any) -> AsyncGenerator[Suite]:
+    """The application, serving on a free loopback port."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+        values: dict[str, Any] = {**GENEROUS, "port": port, "data_dir": folder, **overrides}
+        settings = Settings(**values)
+        served = servers.every()
+        where = addresses(settings, served, alone=False)
+        provider = identity_provider(settings, where)
+        assert provider is not None
+        async with (
+            open_parts(settings, urls.app) as parts,
+            open_app(parts, served, where, provider.routes) as app,
+            _listening(app.asgi, listening),
+        ):
+            yield Suite(settings, urls, parts, provider, where, admin_url, app.refusals)
+
+
+@asynccontextmanager
+async def _listening(app: ASGIApp, listening: socket.socket) -> AsyncGenerator[None]:
+    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(server.serve, [listening])
+        with anyio.fail_after(10):
+            while not server.started:
+                await anyio.lowlevel.checkpoint()
+        try:
+            yield
+        finally:
+            server.should_exit = True

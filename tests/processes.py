@@ -1,0 +1,92 @@
+"""The suite as real processes: started, waited for, killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+
+import servers
+from compose.idp.provider import IdentityProvider
+from shared.core.settings import Settings
+from shared.edge.address import Address
+from shared.ops.serving import addresses, identity_provider
+from shared.state.roles import Urls
+
+COMMAND = Path(sys.executable).with_name("mcp-suite")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass
+class Process:
+    """`mcp-suite serve customers` with a database of the tests."""
+
+    settings: Settings
+    environment: dict[str, str]
+    log: Path
+    running: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def address(self) -> Address:
+        return addresses(self.settings, [servers.load("customers")], alone=True)["customers"]
+
+    def provider(self) -> IdentityProvider:
+        provider = identity_provider(self.settings, {"customers": self.address})
+        assert provider is not None
+        return provider
+
+    async def start(self) -> None:
+        """Start it and wait until it is ready."""
+        with self.log.open("ab") as log:
+            self.running = subprocess.Popen(  # noqa: ASYNC220 - starting is quick
+                [COMMAND, "serve", "customers"], env=self.environment, stdout=log, stderr=log
+            )
+        with anyio.fail_after(30):
+            async with httpx.AsyncClient() as client:
+                while not await self._is_ready(client):
+                    await anyio.sleep(0.02)
+
+    async def _is_ready(self, client: httpx.AsyncClient) -> bool:
+        assert self.running is not None
+        assert self.running.poll() is None, self.log.read_text()[-2000:]
+        try:
+            return (await client.get(f"{self.settings.base_url}/readyz")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def end(self, how: signal.Signals) -> int:
+        """Signal it and wait; its exit code."""
+        assert self.running is not None
+        self.running.send_signal(how)
+        return self.running.wait(30)
+
+
+@asynccontextmanager
+async def process(urls: Urls, folder: Path, **settings: Any) -> AsyncGenerator[Process]:
+    """A process that is not started yet; killed at the end if it still runs."""
+    values: dict[str, Any] = {
+        **{"calls_per_minute": 100_000, "tool_calls_per_minute": 100_000, "burst": 100_000},
+        **{"port": free_port(), "data_dir": folder, **settings},
+    }
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SUITE_", "DATABASE_"))}
+    environment |= {f"SUITE_{name.upper()}": str(value) for name, value in values.items()}
+    environment |= {"DATABASE_URL": urls.app, "SUITE_DATABASE_OWNER_URL": urls.owner}
+    made = Process(Settings(**values), environment, folder / "log.txt")
+    try:
+        yield made
+    finally:
+        if made.running is not None and made.running.poll() is None:
+            made.end(signal.SIGKILL)

@@ -1,0 +1,59 @@
+"""The tools of the customers server, run as the pipeline runs them, over a real database as the application role."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from servers.customers.tools import tools
+from shared.core.caller import Caller
+from shared.core.tool import Call, Effect, Queries, Tool
+from shared.state.cursors import SealedCursors
+from shared.state.database import Database
+from shared.state.keys import KeyRing
+from shared.steps.redaction import redact
+
+RING = KeyRing([b"k" * 32])
+ALL = "customers:write customers:pii"
+
+
+def caller(tenant: str = "acme", scopes: str = ALL) -> Caller:
+    return Caller("user", "https://idp.example", "client", tenant, Caller.granted(scopes))
+
+
+def call_of(tool: Tool, who: Caller, database: Queries, transaction: Queries | None = None) -> Call:
+    return Call(who, database, SealedCursors(RING, who, tool.name), "request", transaction)
+
+
+@dataclass
+class Desk:
+    database: Database
+
+    async def ask(
+        self, name: str, /, *, tenant: str = "acme", scopes: str = ALL, dry_run: bool = False, **arguments: Any
+    ) -> Any:
+        """The typed answer of a tool."""
+        tool, who = tools.tools[name], caller(tenant, scopes)
+        query = tool.parse(arguments)
+        reads = self.database.reads(tenant)
+        if tool.effect is Effect.READ:
+            return await tool.run(call_of(tool, who, reads), query)
+        async with self.database.transaction(tenant) as transaction:
+            if dry_run:
+                transaction.discard()
+            return await tool.run(call_of(tool, who, reads, transaction), query)
+
+    async def shown(self, name: str, /, *, tenant: str = "acme", scopes: str = ALL, **arguments: Any) -> Any:
+        """The answer as that caller sees it, as JSON."""
+        answer = await self.ask(name, tenant=tenant, scopes=scopes, **arguments)
+        return redact(answer, caller(tenant, scopes)).value
+
+    async def walk(self, **arguments: Any) -> list[str]:
+        """The ids of every page of a search, in order."""
+        ids: list[str] = []
+        cursor: str | None = None
+        for _ in range(200):
+            page = await self.ask("search_customers", **arguments, cursor=cursor)
+            ids += [found.id for found in page.customers]
+            cursor = page.next_cursor
+            if cursor is None:
+                return ids
+        raise AssertionError("the search has no end")
