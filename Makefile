@@ -10,6 +10,8 @@ UV_VERSION := 0.13.8
 # The interpreter at hand is used; downloading another one does not work everywhere.
 export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := $(VENV)
+# Certificates of the system: enterprise networks have authorities of their own.
+export UV_SYSTEM_CERTS := 1
 
 ##@ Two commands
 

@@ -1,5 +1,6 @@
 """The suite as real processes: started, waited for, killed."""
 
+import json
 import os
 import signal
 import socket
@@ -8,6 +9,7 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +65,7 @@ class Process:
         assert self.running is not None
         assert self.running.poll() is None, self.log.read_text()[-2000:]
         try:
-            return (await client.get(f"{self.settings.base_url}/readyz")).status_code == 200
+            return (await client.get(f"http://127.0.0.1:{self.settings.port}/readyz")).status_code == 200
         except httpx.TransportError:
             return False
 
@@ -79,14 +81,42 @@ async def process(urls: Urls, folder: Path, **settings: Any) -> AsyncGenerator[P
     """A process that is not started yet; killed at the end if it still runs."""
     values: dict[str, Any] = {
         **{"calls_per_minute": 100_000, "tool_calls_per_minute": 100_000, "burst": 100_000},
-        **{"port": free_port(), "data_dir": folder, **settings},
+        **{"port": free_port(), "data_dir": folder},
+        **{"database_url": urls.app, "database_owner_url": urls.owner, "database_reader_url": urls.reader, **settings},
     }
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("SUITE_", "DATABASE_"))}
     environment |= {f"SUITE_{name.upper()}": str(value) for name, value in values.items()}
-    environment |= {"DATABASE_URL": urls.app, "SUITE_DATABASE_OWNER_URL": urls.owner}
     made = Process(Settings(**values), environment, folder / "log.txt")
     try:
         yield made
     finally:
         if made.running is not None and made.running.poll() is None:
             made.end(signal.SIGKILL)
+
+
+@asynccontextmanager
+async def standalone_provider(issuer: str, resources: dict[str, list[str]], keys: Path) -> AsyncGenerator[None]:
+    """The mock identity provider as a process of its own, as compose runs it."""
+    environment = os.environ | {
+        **{"IDP_ISSUER": issuer, "IDP_RESOURCES": json.dumps(resources), "IDP_KEYS_DIR": str(keys)},
+        "IDP_PORT": issuer.rpartition(":")[2],
+    }
+    command = [sys.executable, "-m", "compose.idp"]
+    with (keys / "log.txt").open("wb") as log:
+        running = subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: ASYNC220 - starting is quick
+    try:
+        with anyio.fail_after(30):
+            async with httpx.AsyncClient() as client:
+                while not await _answers(client, f"{issuer}/.well-known/oauth-authorization-server"):
+                    await anyio.sleep(0.02)
+        yield
+    finally:
+        running.terminate()
+        running.wait(10)
+
+
+async def _answers(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(url)).status_code == HTTPStatus.OK
+    except httpx.TransportError:
+        return False

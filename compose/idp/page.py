@@ -88,7 +88,8 @@ def _respond(content: str, status: int, form_action: str) -> HTMLResponse:
     headers = {
         "Cache-Control": "no-store",
         "Content-Security-Policy": policy,
-        "Referrer-Policy": "no-referrer",
+        # Not no-referrer: browsers would then send `Origin: null` with the form, which our edge refuses.
+        "Referrer-Policy": "same-origin",
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
     }

@@ -102,7 +102,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _safe(self) -> "Settings":
-        if any(not name or name.lower() == "none" or name.startswith("HS") for name in self.token_algorithms):
+        if any(not name or name.lower() == "none" or name.upper().startswith("HS") for name in self.token_algorithms):
             raise Misconfigured("token_algorithms must be asymmetric: `none` and HS* would let anyone mint tokens")
         if self.pool_min > self.pool_max:
             raise Misconfigured("pool_min exceeds pool_max")

@@ -46,7 +46,7 @@ ResultT = TypeVar("ResultT")
 CHALLENGE = "suite.challenge"
 """Key of the ASGI scope where a handler leaves the `Forbidden` that the HTTP edge turns into a 403."""
 
-REDACTED = "mcp-suite.example/redacted"
+REDACTED = "enterprise-mcp-suite/redacted"
 """Key of `_meta` that names what was masked in an answer."""
 
 _LISTS_FRESH_MS = 300_000

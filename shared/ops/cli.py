@@ -12,6 +12,7 @@ import orjson
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.text import Text
 
 import servers
 from compose.idp.personas import PERSONAS
@@ -41,7 +42,7 @@ def main() -> None:
     try:
         app()
     except (SuiteError, ValidationError) as error:
-        Console(stderr=True).print(f"[red]{_sentence(error)}[/red]", highlight=False)
+        Console(stderr=True).print(Text(_sentence(error), style="red"), soft_wrap=True)
         sys.exit(1)
 
 
@@ -161,9 +162,9 @@ def db_migrate() -> None:
     async def run() -> None:
         async with open_services(settings) as urls:
             await serving.migrate_all(urls)
+        typer.echo("Every schema is at its newest revision.")
 
     _run(run)
-    typer.echo("Every schema is at its newest revision.")
 
 
 @db.command("seed")
@@ -178,9 +179,9 @@ def db_seed(
         async with open_services(settings) as urls:
             await serving.migrate_all(urls)
             await demo.seed(urls.owner, customers, orders)
+        typer.echo("The demo data is there.")
 
     _run(run)
-    typer.echo("The demo data is there.")
 
 
 def _settings() -> Settings:

@@ -31,7 +31,7 @@ class SealedCursors:
             InvalidCursor: It was not issued to this caller for this query.
         """
         try:
-            sealed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+            sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
             return orjson.loads(self._ring.open(sealed, self._bound_to(query)))
         except (CannotOpen, ValueError):
             raise InvalidCursor from None

@@ -251,9 +251,24 @@ async def _keep(connection: Any) -> None:
 
 @asynccontextmanager
 async def open_database(dsn: str, settings: Settings) -> AsyncGenerator[Database]:
-    """The pool, pre-warmed, for as long as the context lasts."""
+    """The pool, pre-warmed, for as long as the context lasts.
+
+    Raises:
+        Unavailable: PostgreSQL cannot be reached, or does not let us in.
+    """
+    pool = await _pool(dsn, settings)
+    try:
+        yield Database(pool, settings)
+    finally:
+        with anyio.move_on_after(5, shield=True) as scope:
+            await pool.close()
+        if scope.cancelled_caught:
+            pool.terminate()
+
+
+async def _pool(dsn: str, settings: Settings) -> Any:
     timeout_ms = str(int(settings.statement_timeout_s * 1000))
-    pool: Any = await asyncpg.create_pool(  # pyright: ignore[reportUnknownMemberType]
+    pool: Any = asyncpg.create_pool(  # pyright: ignore[reportUnknownMemberType]
         dsn,
         min_size=settings.pool_min,
         max_size=settings.pool_max,
@@ -268,9 +283,6 @@ async def open_database(dsn: str, settings: Settings) -> AsyncGenerator[Database
         },
     )
     try:
-        yield Database(pool, settings)
-    finally:
-        with anyio.move_on_after(5, shield=True) as scope:
-            await pool.close()
-        if scope.cancelled_caught:
-            pool.terminate()
+        return await pool
+    except (*LOST, asyncpg.PostgresError) as error:
+        raise _unreachable() from error

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from shared.core.errors import Misconfigured, SuiteError
 from shared.core.settings import Settings
+from shared.state.private import keep_private
 
 _KEY_BYTES = 32
 _ID_BYTES = 4
@@ -94,10 +95,14 @@ class KeyRing:
         Raises:
             CannotOpen: The named key is not in the ring.
         """
-        key = self._first if key_id is None else self._keys.get(bytes.fromhex(key_id))
-        if key is None:
-            raise CannotOpen(f"key {key_id} is not in the ring")
+        key = self._first if key_id is None else self._named(key_id)
         return digest(key.mac_key, message, "sha256")
+
+    def _named(self, key_id: str) -> Key:
+        try:
+            return self._keys[bytes.fromhex(key_id)]
+        except (KeyError, ValueError):
+            raise CannotOpen(f"key {key_id} is not in the ring") from None
 
 
 @dataclass(frozen=True)
@@ -129,20 +134,6 @@ def _ring(configured: tuple[SecretStr, ...], data_dir: Path, name: str) -> KeyRi
 
 
 def _lines_of(path: Path) -> list[str]:
-    """The keys in a file, which is made with one new key if it is not there; two processes agree on one."""
+    """The keys in a file, which is made with one new key if it is not there."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}.{os.urandom(4).hex()}")
-    if not path.exists():
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(base64.b64encode(os.urandom(_KEY_BYTES)).decode() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    if path.stat().st_mode & 0o077:
-        raise Misconfigured(f"{path} is readable by others; chmod 600 it")
-    return path.read_text().split()
+    return keep_private(path, lambda: base64.b64encode(os.urandom(_KEY_BYTES)).decode() + "\n").split()

@@ -115,6 +115,8 @@ class Ledger:
             )
         except asyncpg.LockNotAvailableError:
             raise InProgress("The same call is still running. Wait a moment, then repeat it unchanged.") from None
+        except asyncpg.UniqueViolationError:  # recovery took this process for dead and fenced the intent
+            raise Unavailable("The call was given up before it began; nothing was done. Repeat it.") from None
         await connection.execute(WAIT, "0")
         return None if mine else self._replay(await connection.fetchrow(FIND, claim.tenant, claim.claim), claim, tool)
 

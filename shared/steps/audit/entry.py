@@ -9,7 +9,7 @@ import anyio
 import orjson
 
 from shared.core.caller import Caller
-from shared.core.errors import Failure, InvalidCursor, UnknownTarget
+from shared.core.errors import Failure, InvalidCursor, OutcomeUnknown, Unavailable, UnknownTarget
 from shared.core.request import Request
 from shared.core.tool import Arguments, Tool
 from shared.steps.redaction import redact_for_audit
@@ -128,6 +128,7 @@ async def record(sink: Sink, request: Request, caller: Caller) -> AsyncGenerator
 
     Raises:
         Unavailable: The record could not be stored, whatever the call itself came to.
+        OutcomeUnknown: The same, for a write that was committed.
     """
     entry = Entry(sink, request, caller)
     try:
@@ -137,7 +138,19 @@ async def record(sink: Sink, request: Request, caller: Caller) -> AsyncGenerator
             await entry.end(outcome_of(error))
         raise
     with anyio.CancelScope(shield=True):
+        await _end_well(entry)
+
+
+async def _end_well(entry: Entry) -> None:
+    try:
         await entry.end("ok")
+    except Unavailable:
+        if entry.intent is None:
+            raise
+        raise OutcomeUnknown(
+            "The change was made, but its record could not be. Repeat the call with the same idempotency_key "
+            "for the answer; it will not be done twice."
+        ) from None
 
 
 def outcome_of(error: BaseException) -> str:

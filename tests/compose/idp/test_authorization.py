@@ -32,7 +32,7 @@ async def test_the_page_cannot_be_framed_kept_or_scripted(flow: Flow) -> None:
     assert "script-src" not in policy
     assert headers["cache-control"] == "no-store"
     assert headers["x-frame-options"] == "DENY"
-    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["referrer-policy"] == "same-origin"
 
 
 async def test_a_choice_sends_the_browser_back_with_code_state_and_issuer(flow: Flow) -> None:
