@@ -20,10 +20,11 @@ class HostAndOrigin:
         self._app = app
         self._refusals = refusals
         ours = urlsplit(settings.base_url)
-        self._hosts = {ours.netloc.lower(), *(host.lower() for host in settings.allowed_hosts)}
+        names = {ours.netloc.lower()}
         if ours.hostname in {"127.0.0.1", "localhost", "::1"}:
-            self._hosts |= {f"{name}:{ours.port}" for name in _LOOPBACK}
-        self._origins = {settings.base_url, *settings.allowed_origins}
+            names |= {f"{name}:{ours.port}" for name in _LOOPBACK}
+        self._hosts = names | {host.lower() for host in settings.allowed_hosts}
+        self._origins = {f"{ours.scheme}://{name}" for name in names} | {*settings.allowed_origins}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] not in _PROBES:

@@ -92,7 +92,7 @@ async def serve_http(
         if ready is not None:
             ready(opened)
         # Having drained, uvicorn raises the signal once more to die of it; there is still a lot to close.
-        signal.signal(signal.SIGTERM, lambda *_: None)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         await listen(app.asgi, settings)
 
 

@@ -94,6 +94,11 @@ async def test_a_web_page_that_is_not_allowed_is_refused(suite: Suite, origin: s
     assert (answer.status_code, "access-control-allow-origin" in answer.headers) == (403, False)
 
 
+async def test_our_own_pages_may_call_us_by_any_name_of_loopback(suite: Suite) -> None:
+    for name in ("127.0.0.1", "localhost", "[::1]"):
+        assert (await send(suite, listing(), Origin=f"http://{name}:{suite.settings.port}")).status_code == 200
+
+
 async def test_an_allowed_web_page_gets_its_preflight_and_its_answer(own_suite: Make) -> None:
     page = "https://inspector.example"
     suite = await own_suite(allowed_origins=(page,))
