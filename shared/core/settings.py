@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     database_reader_url: Annotated[
         SecretStr | None, Field(description="May read the audit; used by `mcp-suite audit` alone.")
     ] = None
-    pool_min: Annotated[int, Field(ge=1, le=50)] = 4
+    pool_min: Annotated[int, Field(ge=1, le=50)] = 10
     pool_max: Annotated[int, Field(ge=1, le=50)] = 20
     pool_acquire_s: Annotated[float, Field(gt=0, le=60)] = 10
     statement_timeout_s: Annotated[float, Field(gt=0, le=30)] = 10

@@ -117,8 +117,11 @@ class Protocol:
         tool = self._server.tools.tools.get(params.name)
         try:
             answer = await self._pipeline.call(request, self._caller_of(context), tool)
+        except Forbidden as failure:
+            if context.request is not None:
+                raise  # becomes a 403, and clients read nothing but JSON-RPC errors from those
+            return _failed(failure, reference)
         except Failure as failure:
-            _challenge(context, failure)
             return _failed(failure, reference)
         except SuiteError:
             raise

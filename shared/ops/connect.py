@@ -73,9 +73,14 @@ def merge(path: Path, wanted: Mapping[str, Any]) -> None:
         raise Misconfigured(f"{path} is not a configuration we understand; nothing was written")
     merged: dict[str, Any] = {**current}
     merged["mcpServers"] = {**merged.get("mcpServers", {}), **wanted["mcpServers"]}
+    _replace(path.resolve(), json.dumps(merged, indent=2) + "\n")
+
+
+def _replace(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(merged, indent=2) + "\n", "utf-8")
+    draft.touch(0o600)  # other servers' entries may hold secrets
+    draft.write_text(text, "utf-8")
     if path.exists():
         draft.chmod(path.stat().st_mode & 0o777)
     draft.replace(path)

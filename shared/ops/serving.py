@@ -111,5 +111,7 @@ def _require_free_port(settings: Settings) -> None:
 async def serve_stdio(settings: Settings, name: str) -> None:
     """Serve one server over stdin and stdout until stdin ends."""
     server = servers.load(name)
-    async with open_all(settings) as opened:
-        await serve_over_stdio(server, opened.parts.pipeline(server), local_caller(settings))
+    one_user = settings.model_copy(update={"pool_min": 1})
+    async with open_all(one_user) as opened:
+        pipeline = opened.parts.pipeline(server)
+        await serve_over_stdio(server, pipeline, local_caller(settings), settings.body_limit_bytes)

@@ -54,7 +54,7 @@ def call_line(record: Mapping[str, Any]) -> Text | None:
     outcome = "replayed" if record.get("replayed") and record["outcome"] == "ok" else record["outcome"]
     style = "green" if record["outcome"] == "ok" else "yellow"
     return Text.assemble(
-        f"{record['at'][11:19]}  {record['tenant']}/{record['subject']:<22} ",
+        f"{record['at'][11:19]}  {_printable(record['tenant'])}/{_printable(record['subject']):<22} ",
         f"{record['server']}.{_printable(record['target']):<28} ",
         (f"{outcome:<16}", style),
         f"{record['duration_us'] / _MS_US:8.1f} ms",
@@ -62,5 +62,5 @@ def call_line(record: Mapping[str, Any]) -> Text | None:
 
 
 def _printable(text: str) -> str:
-    """A caller chose this text: no control characters reach the terminal."""
+    """Somebody else chose this text: no control characters reach the terminal."""
     return "".join(char if char.isprintable() else "�" for char in text)[:60]

@@ -162,9 +162,9 @@ class Database:
             OutcomeUnknown: The connection was lost during the commit.
         """
         async with self.connection() as connection:
-            await connection.execute("BEGIN")
             transaction = Transaction(connection)
             try:
+                await connection.execute("BEGIN")
                 await connection.execute("SELECT set_config('app.tenant', $1, true)", tenant)
                 yield transaction
             except BaseException:
@@ -205,7 +205,7 @@ async def _end(connection: Any, command: str) -> None:
         with suppress(*LOST, TimeoutError):
             await connection.execute(command, timeout=_COMMIT_S)
             return
-        connection.terminate()
+        _abandon(connection)
 
 
 async def _commit(connection: Any) -> None:
@@ -213,11 +213,16 @@ async def _commit(connection: Any) -> None:
         try:
             await connection.execute("COMMIT", timeout=_COMMIT_S)
         except (*LOST, TimeoutError) as error:
-            connection.terminate()
+            _abandon(connection)
             raise OutcomeUnknown(
                 "The connection was lost while the change was being saved. Repeat the call with the same "
                 "idempotency_key to learn the outcome; it will not be done twice."
             ) from error
+
+
+def _abandon(connection: Any) -> None:
+    with suppress(asyncpg.InterfaceError):  # it is closed already and the pool has taken it back
+        connection.terminate()
 
 
 async def connect(url: str, purpose: str, timeout_s: float = 5) -> Any:

@@ -102,7 +102,7 @@ async def test_without_redis_calls_are_refused_and_the_replica_is_not_ready(flee
     """The last test of the module: it takes the fleet's Redis away for good."""
     async with httpx.AsyncClient() as client:
         with redis.Redis.from_url(fleet.redis.url) as connection:  # pyright: ignore[reportUnknownMemberType]
-            connection.shutdown(nosave=True)
+            connection.shutdown(nosave=True)  # pyright: ignore[reportUnknownMemberType]
         for tool, arguments in (("get_customer", {"customer_id": "C-000001"}), ("create_customer", NEW)):
             error = (await fleet.call(0, tool, arguments))["error"]
             assert (error["code"], error["retryable"]) == ("unavailable", True)

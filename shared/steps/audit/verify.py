@@ -1,6 +1,6 @@
 """Recomputes every hash, compares every column with the signed body, and names what does not fit."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from shared.state.keys import CannotOpen, KeyRing
 from shared.steps.audit.chain import COLUMNS, Head, columns
 
 ALL = f"SELECT {', '.join(COLUMNS)} FROM suite.audit ORDER BY chain, seq"  # noqa: S608 - constants
+OPENINGS = "SELECT chain, body FROM suite.audit WHERE seq = 0"
 CHAINS = "SELECT chain FROM suite.audit_chain"
 _PAGE = 2000
 
@@ -38,35 +39,28 @@ class Report:
 
 
 async def verify(connection: Any, ring: KeyRing) -> Report:
-    """Check every record of every chain, over a connection of the reader role."""
-    report = Report()
-    head: Head | None = None
-    heads: dict[UUID, dict[int, bytes]] = {}
-    openings: list[tuple[str, dict[str, Any]]] = []
-    async for row in _rows(connection):
-        if head is None or row["chain"] != head.chain:
-            head = Head(row["chain"])
-            heads[head.chain] = {}
-        report.records += 1
-        report.problems += _check(row, head, ring)
-        if row["seq"] == 0:
-            openings.append((_where(row), _body(row)))
-        head = Head(head.chain, row["seq"], row["hash"])
-        heads[head.chain][head.seq] = head.hash
-    report.chains = len(heads)
-    report.problems += _missing(openings, heads)
-    report.problems += [
-        Problem(f"{found['chain']}/0", "the whole chain is gone")
-        for found in await connection.fetch(CHAINS)
-        if found["chain"] not in heads
-    ]
-    return report
-
-
-async def _rows(connection: Any) -> AsyncIterator[Any]:
+    """Check every record of every chain, in one snapshot, over a connection of the reader role."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
+        openings = {row["chain"]: _body(row) for row in await connection.fetch(OPENINGS)}
+        registered = {row["chain"] for row in await connection.fetch(CHAINS)}
+        named = {place for body in openings.values() if (place := _named(body))}
+        report = Report()
+        hashes: dict[tuple[str, int], str] = {}
+        chains: set[UUID] = set()
+        head: Head | None = None
         async for row in connection.cursor(ALL, prefetch=_PAGE):
-            yield row
+            if head is None or row["chain"] != head.chain:
+                head = Head(row["chain"])
+                chains.add(head.chain)
+            report.records += 1
+            report.problems += _check(row, head, ring)
+            head = Head(head.chain, row["seq"], row["hash"])
+            if (place := (str(head.chain), head.seq)) in named:
+                hashes[place] = head.hash.hex()
+    report.chains = len(chains)
+    report.problems += _missing(openings, hashes)
+    report.problems += [Problem(f"{chain}/0", "the whole chain is gone") for chain in sorted(registered - chains)]
+    return report
 
 
 def _check(row: Any, head: Head, ring: KeyRing) -> Iterator[Problem]:
@@ -92,16 +86,19 @@ def _check(row: Any, head: Head, ring: KeyRing) -> Iterator[Problem]:
                 yield Problem(where, f"{name}: the column differs from the signed body")
 
 
-def _missing(openings: list[tuple[str, dict[str, Any]]], heads: dict[UUID, dict[int, bytes]]) -> Iterator[Problem]:
+def _missing(openings: dict[UUID, dict[str, Any]], hashes: dict[tuple[str, int], str]) -> Iterator[Problem]:
     """Heads that later chains name but that are not there: a truncated tail, or a chain taken out."""
-    for where, body in openings:
-        previous: dict[str, Any] | None = body.get("previous")
+    for chain, body in openings.items():
         if body.get("kind") != "chain":
-            yield Problem(where, "kind: a chain starts with its registration")
-        elif previous is not None:
-            found = heads.get(UUID(previous["chain"]), {}).get(previous["seq"])
-            if found is None or found.hex() != previous["hash"]:
-                yield Problem(f"{previous['chain']}/{previous['seq']}", f"gone or changed: {where} names it")
+            yield Problem(f"{chain}/0", "kind: a chain starts with its registration")
+        elif (place := _named(body)) and hashes.get(place) != body["previous"]["hash"]:
+            yield Problem(f"{place[0]}/{place[1]}", f"gone or changed: {chain}/0 names it")
+
+
+def _named(opening: dict[str, Any]) -> tuple[str, int] | None:
+    """The chain and sequence number of the head an opening record names."""
+    previous: dict[str, Any] | None = opening.get("previous")
+    return (previous["chain"], previous["seq"]) if previous else None
 
 
 def _body(row: Any) -> dict[str, Any]:

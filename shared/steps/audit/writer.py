@@ -101,10 +101,18 @@ class Writer:
             except Exception as error:  # noqa: BLE001 - whatever went wrong, nobody may wait for ever
                 await self._refuse(batch, error)
             else:
-                for record, future in batch:
+                for _, future in batch:
                     _settle(future, None)
-                    for listener in self._listeners:
-                        listener(record)
+                self._tell([record for record, _ in batch])
+
+    def _tell(self, records: list[dict[str, Any]]) -> None:
+        for listener in self._listeners:
+            try:
+                for record in records:
+                    listener(record)
+            except Exception as error:  # noqa: BLE001 - a broken onlooker must not stop the audit
+                log.error("an onlooker of the audit failed and is left out", problem=type(error).__name__)
+                self._listeners = [kept for kept in self._listeners if kept is not listener]
 
     async def _store(self, records: list[dict[str, Any]]) -> None:
         connection = await self._ready()

@@ -189,7 +189,7 @@ async def test_a_missing_scope_is_challenged_as_http_in_both_eras(suite: Suite) 
         assert answer.status_code == 403
         assert 'error="insufficient_scope"' in challenge
         assert 'scope="customers:write"' in challenge
-        assert answer.json()["result"]["structuredContent"]["error"]["code"] == "forbidden"
+        assert (answer.json()["error"]["code"], answer.json()["error"]["data"]["code"]) == (403, "forbidden")
 
 
 async def test_lists_show_what_the_scopes_allow(suite: Suite) -> None:
