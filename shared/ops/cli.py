@@ -20,7 +20,7 @@ from servers.customers import demo
 from shared.core.errors import Misconfigured, SuiteError
 from shared.core.settings import Settings
 from shared.ops import serving, show
-from shared.ops.connect import Client, entries, inspector_command, merge, path_of
+from shared.ops.connect import Client, entries, environment_of, inspector_command, merge, path_of
 from shared.ops.logs import configure
 from shared.state.database import connect as connect_database
 from shared.state.keys import load_keys
@@ -90,7 +90,7 @@ def connect(
     settings = _settings()
     where = serving.addresses(settings, servers.every(), alone=False)
     resources = {name: address.resource for name, address in where.items()}
-    wanted = entries(client, resources)
+    wanted = entries(client, resources, environment_of(settings))
     if write:
         path = path_of(client, Path.home())
         merge(path, wanted)

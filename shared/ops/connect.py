@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.core.errors import Misconfigured
+from shared.core.settings import Settings
 
 
 class Client(StrEnum):
@@ -25,18 +26,30 @@ def command() -> str:
     return str(Path(sys.argv[0]).resolve())
 
 
-def entries(client: Client, resources: Mapping[str, str]) -> dict[str, Any]:
+def entries(
+    client: Client, resources: Mapping[str, str], environment: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """The client's configuration for each server.
 
     Args:
         client: Claude Desktop starts servers itself (stdio); the others connect over HTTP and sign in.
         resources: Name of each server → its URL.
+        environment: What a server started by the client needs to find the same data.
     """
     if client is Client.CLAUDE_DESKTOP:
-        servers = {f"suite-{name}": {"command": command(), "args": ["serve", name, "--stdio"]} for name in resources}
+        env = {"env": dict(environment)} if environment else {}
+        servers = {
+            f"suite-{name}": {"command": command(), "args": ["serve", name, "--stdio"], **env} for name in resources
+        }
     else:
         servers = {f"suite-{name}": {"type": "http", "url": url} for name, url in resources.items()}
     return {"mcpServers": servers}
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Where the data is, if it is not where a server would look by itself; never a secret."""
+    default: object = Settings.model_fields["data_dir"].default
+    return {} if settings.data_dir == default else {"SUITE_DATA_DIR": str(settings.data_dir.resolve())}
 
 
 def inspector_command(url: str) -> str:

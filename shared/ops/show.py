@@ -10,7 +10,7 @@ from rich.text import Text
 from compose.idp.personas import PERSONAS
 from shared.core.settings import Settings
 from shared.edge.address import Address
-from shared.ops.connect import Client, entries, inspector_command
+from shared.ops.connect import Client, entries, environment_of, inspector_command
 
 _SHOWN_KINDS = {"call", "outcome", "refusals"}
 _MS_US = 1000
@@ -28,7 +28,7 @@ def welcome(console: Console, settings: Settings, where: Mapping[str, Address]) 
         console.print(_personas())
     resources = {name: address.resource for name, address in where.items()}
     console.print(Text("Claude Desktop  (mcp-suite connect claude-desktop --write)", style="bold"))
-    console.print_json(data=entries(Client.CLAUDE_DESKTOP, resources))
+    console.print_json(data=entries(Client.CLAUDE_DESKTOP, resources, environment_of(settings)))
     console.print(Text("Cursor  (mcp-suite connect cursor --write)", style="bold"))
     console.print_json(data=entries(Client.CURSOR, resources))
     console.print(Text("Inspector", style="bold"))
