@@ -23,37 +23,50 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SUITE_", frozen=True, extra="ignore", populate_by_name=True)
 
-    profile: Literal["laptop", "fleet"] = "laptop"
-    environment: Literal["dev", "stage", "prod"] = "dev"
+    profile: Annotated[
+        Literal["laptop", "fleet"], Field(description="`fleet` refuses to start on what only a laptop may do.")
+    ] = "laptop"
+    environment: Annotated[Literal["dev", "stage", "prod"], Field(description="For policy.")] = "dev"
     data_dir: Annotated[Path, Field(description="Keys, embedded database, audit spool. Mode 0700.")] = (
         Path.home() / ".local" / "share" / "mcp-suite"
     )
 
     # Where we listen, and the name clients know us by
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    host: Annotated[str, Field(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="Port to listen on.")] = 8080
     public_url: Annotated[str | None, Field(description="Scheme and host clients use; default http://HOST:PORT.")] = (
         None
     )
     allowed_hosts: Annotated[Words, Field(description="Host headers accepted besides that of public_url.")] = ()
     allowed_origins: Annotated[Words, Field(description="Browser origins accepted (CORS). None by default.")] = ()
-    body_limit_bytes: Annotated[int, Field(ge=1024, le=16 * 2**20)] = 2**20
+    body_limit_bytes: Annotated[
+        int, Field(ge=1024, le=16 * 2**20, description="Largest request body, and line over stdio.")
+    ] = 2**20
     drain_s: Annotated[float, Field(ge=0, description="Seconds in-flight calls get after SIGTERM.")] = 20
 
     # Who may call
     issuer: Annotated[str | None, Field(description="Issuer of access tokens; default: the mock provider.")] = None
     jwks_url: Annotated[str | None, Field(description="Default: from the issuer's metadata (RFC 8414).")] = None
-    token_algorithms: Words = ("ES256", "EdDSA", "Ed25519", "RS256", "PS256")
+    token_algorithms: Annotated[Words, Field(description="Accepted signature algorithms; asymmetric only.")] = (
+        "ES256",
+        "EdDSA",
+        "Ed25519",
+        "RS256",
+        "PS256",
+    )
     token_max_lifetime_s: Annotated[int, Field(ge=60, le=86_400, description="exp - iat beyond this is refused.")] = (
         3600
     )
-    clock_skew_s: Annotated[int, Field(ge=0, le=300)] = 30
-    tenant_claim: str = "tenant"
+    clock_skew_s: Annotated[int, Field(ge=0, le=300, description="How far clocks may differ.")] = 30
+    tenant_claim: Annotated[str, Field(description="Claim of the token that names the tenant.")] = "tenant"
 
     # The caller over stdio, where the operating system's login is the authentication
-    stdio_subject: str = "local-user"
-    stdio_tenant: str = "acme"
-    stdio_scopes: Words = ("customers:write", "customers:pii")
+    stdio_subject: Annotated[str, Field(description="Who calls over stdio.")] = "local-user"
+    stdio_tenant: Annotated[str, Field(description="Whose data the caller over stdio may touch.")] = "acme"
+    stdio_scopes: Annotated[Words, Field(description="What the caller over stdio may do.")] = (
+        "customers:write",
+        "customers:pii",
+    )
 
     # What a caller may use up
     calls_per_minute: Annotated[int, Field(ge=1, description="Per caller, over all tools.")] = 60
@@ -65,7 +78,11 @@ class Settings(BaseSettings):
 
     # Where things are kept
     database_url: Annotated[
-        SecretStr | None, Field(validation_alias=AliasChoices("SUITE_DATABASE_URL", "DATABASE_URL"))
+        SecretStr | None,
+        Field(
+            validation_alias=AliasChoices("SUITE_DATABASE_URL", "DATABASE_URL"),
+            description="The application role's; without it an embedded PostgreSQL is started.",
+        ),
     ] = None
     database_owner_url: Annotated[
         SecretStr | None, Field(description="Owner of the tables; used by migrations alone.")
@@ -73,25 +90,35 @@ class Settings(BaseSettings):
     database_reader_url: Annotated[
         SecretStr | None, Field(description="May read the audit; used by `mcp-suite audit` alone.")
     ] = None
-    pool_min: Annotated[int, Field(ge=1, le=50)] = 10
-    pool_max: Annotated[int, Field(ge=1, le=50)] = 20
-    pool_acquire_s: Annotated[float, Field(gt=0, le=60)] = 10
-    statement_timeout_s: Annotated[float, Field(gt=0, le=30)] = 10
-    redis_url: Annotated[SecretStr | None, Field(validation_alias=AliasChoices("SUITE_REDIS_URL", "REDIS_URL"))] = None
-    redis_timeout_s: Annotated[float, Field(gt=0, le=30)] = 2
+    pool_min: Annotated[int, Field(ge=1, le=50, description="Database connections kept open.")] = 10
+    pool_max: Annotated[int, Field(ge=1, le=50, description="Database connections at most.")] = 20
+    pool_acquire_s: Annotated[float, Field(gt=0, le=60, description="How long a call waits for a connection.")] = 10
+    statement_timeout_s: Annotated[float, Field(gt=0, le=30, description="A statement's time.")] = 10
+    redis_url: Annotated[
+        SecretStr | None,
+        Field(
+            validation_alias=AliasChoices("SUITE_REDIS_URL", "REDIS_URL"),
+            description="Where limits are counted; without it in the process.",
+        ),
+    ] = None
+    redis_timeout_s: Annotated[float, Field(gt=0, le=30, description="How long Redis may take to answer.")] = 2
     embedded_source: Annotated[
         Literal["auto", "wheel", "system"],
         Field(description="Embedded engines: the machine's own if there are any, or force one or the other."),
     ] = "auto"
 
     # Key rings, the sealing key first; base64 of 32 bytes each. A laptop makes its own in data_dir/keys.
-    audit_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
-    ledger_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
-    cursor_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    audit_keys: Annotated[tuple[SecretStr, ...], NoDecode, Field(description="Sign the audit chain.")] = ()
+    ledger_keys: Annotated[tuple[SecretStr, ...], NoDecode, Field(description="Seal stored answers.")] = ()
+    cursor_keys: Annotated[tuple[SecretStr, ...], NoDecode, Field(description="Seal page positions.")] = ()
 
     audit_batch: Annotated[int, Field(ge=1, le=1000, description="Records per commit at most.")] = 200
-    audit_spool_bytes: Annotated[int, Field(ge=2**20)] = 64 * 2**20
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    audit_spool_bytes: Annotated[
+        int, Field(ge=2**20, description="Refusals kept on disk while the audit store is away.")
+    ] = 64 * 2**20
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="Of the logs on stderr.")] = (
+        "INFO"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from shared.ops.reference import pages
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```(\S*) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -84,6 +86,11 @@ def test_a_command_runs(command: str, tmp_path: Path) -> None:
         [executable, *words], env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("page", "text"), pages().items(), ids=lambda value: str(value)[:20])
+def test_a_generated_page_is_up_to_date(page: str, text: str) -> None:
+    assert (ROOT / "docs" / page).read_text() == text, "run `make docs`"
 
 
 def test_no_command_is_left_unchecked() -> None:
