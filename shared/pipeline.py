@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 
 from shared.core.caller import Caller
-from shared.core.errors import InvalidCursor, Timeout
+from shared.core.errors import Forbidden, InvalidCursor, Timeout, UnknownTarget
 from shared.core.request import Request
 from shared.core.tool import Arguments, Call, Tool
 from shared.state.cursors import SealedCursors
@@ -40,8 +40,7 @@ class Pipeline:
             SuiteError: See `shared.core.errors`; whatever is raised has its audit record.
         """
         async with audit.record(self.sink, request, caller) as entry:
-            tool = entry.tool = policy.visible(caller, tool, request)
-            await self.limits.admit(caller, tool)
+            tool = entry.tool = await self._admit(request, caller, tool)
             query = entry.query = tool.parse(request.arguments)
             async with self.ledger.once(entry, caller, tool, query) as slot:
                 answer = slot.answer
@@ -59,9 +58,20 @@ class Pipeline:
             InvalidCursor: Our lists have one page, so no cursor can be ours.
         """
         async with audit.record(self.sink, request, caller):
+            await self.limits.admit(caller, None)
             if request.arguments.get("cursor") is not None:
                 raise InvalidCursor
             return [name for name, tool in tools.items() if policy.shows(caller, tool)]
+
+    async def _admit(self, request: Request, caller: Caller, tool: Tool | None) -> Tool:
+        """The tool, if this caller may use it, now. Refusals are charged too, or they would be free to repeat."""
+        try:
+            tool = policy.visible(caller, tool, request)
+        except (Forbidden, UnknownTarget):
+            await self.limits.admit(caller, None)
+            raise
+        await self.limits.admit(caller, tool)
+        return tool
 
     async def _run(self, request: Request, caller: Caller, tool: Tool, query: Arguments, slot: Slot) -> Any:
         call = Call(

@@ -1,6 +1,7 @@
 """The request body, read within its limit and checked more strictly than a JSON parser does."""
 
 import json
+from math import isfinite
 from typing import Any
 
 from starlette.types import Message, Receive
@@ -55,7 +56,7 @@ def check(body: bytes) -> None:
         Malformed: With a sentence for the client.
     """
     try:
-        parsed: Any = json.loads(body, object_pairs_hook=_unique)
+        parsed: Any = json.loads(body, object_pairs_hook=_unique, parse_constant=_number, parse_float=_number)
         body.decode()
     except RecursionError:
         raise Malformed("nested too deep") from None
@@ -84,6 +85,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError
     return found
+
+
+def _number(text: str) -> float:
+    """Python reads NaN and infinity, and 1e999 as infinity; others read them as null (RFC 8259 §6)."""
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError
+    return number
 
 
 def _depth(value: Any) -> int:

@@ -220,5 +220,6 @@ def _print_call(console: Console, record: Any) -> None:
 
 def _sentence(error: SuiteError | ValidationError) -> str:
     if isinstance(error, ValidationError):
-        return "; ".join(f"SUITE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        found = [("_".join(["SUITE", *map(str, problem["loc"])]).upper(), problem["msg"]) for problem in error.errors()]
+        return "; ".join(f"{name}: {message}" for name, message in found)
     return str(error)

@@ -1,7 +1,5 @@
 """One process that serves: services, tables, parts, application, and on a laptop the mock identity provider."""
 
-import signal
-import socket
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,12 +10,11 @@ import servers
 from compose.idp.personas import PERSONAS
 from compose.idp.provider import IdentityProvider
 from shared.app import Parts, open_app, open_parts
-from shared.core.errors import Misconfigured
 from shared.core.scopes import expand
 from shared.core.server import Server
 from shared.core.settings import Settings
 from shared.edge.address import Address
-from shared.edge.listen import listen
+from shared.edge.listen import bind, listen
 from shared.edge.stdio import local_caller
 from shared.edge.stdio import serve as serve_over_stdio
 from shared.state.roles import Urls
@@ -84,28 +81,14 @@ async def serve_http(
         ready: Called once everything is open, before connections are accepted.
     """
     served = [servers.load(name) for name in names]
-    _require_free_port(settings)
     where = addresses(settings, served, alone=alone)
-    provider = identity_provider(settings, where)
-    extra: Sequence[BaseRoute] = provider.routes if provider else []
-    async with open_all(settings) as opened, open_app(opened.parts, served, where, extra) as app:
-        if ready is not None:
-            ready(opened)
-        # Having drained, uvicorn raises the signal once more to die of it; there is still a lot to close.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        await listen(app.asgi, settings)
-
-
-def _require_free_port(settings: Settings) -> None:
-    """Asked before anything is opened; who loses a race for the port is told by uvicorn."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            where = f"{settings.host}:{settings.port}"
-            raise Misconfigured(f"cannot listen on {where} ({error.strerror}); set SUITE_PORT or SUITE_HOST") from None
+    with bind(settings) as listening:
+        provider = identity_provider(settings, where)
+        extra: Sequence[BaseRoute] = provider.routes if provider else []
+        async with open_all(settings) as opened, open_app(opened.parts, served, where, extra) as app:
+            if ready is not None:
+                ready(opened)
+            await listen(app.asgi, settings, listening)
 
 
 async def serve_stdio(settings: Settings, name: str) -> None:

@@ -1,30 +1,27 @@
 """One asyncpg pool a process; SQLAlchemy Core is the language, compiled once.
 
-The tenant is set in the same statement that reads (`reference`: one round trip instead of four), so nothing
+The tenant is set in the same statement that reads (`statement.py`: one round trip instead of four), so nothing
 is left on a connection and the pool needs no reset. Row-level security reads it from `app.tenant`.
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
-from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import anyio
 import asyncpg
 import orjson
-from sqlalchemy import Executable, Integer, Select, bindparam, func, literal_column, select, true
-from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
-from sqlalchemy.sql.compiler import SQLCompiler
 
 from shared.core.errors import Misconfigured, OutcomeUnknown, Timeout, Unavailable
 from shared.core.settings import Settings
+from shared.state.statement import Statement
 
-_DIALECT = asyncpg_dialect.dialect()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-_NO_OFFSET = literal_column("0", Integer)  # OFFSET 0 keeps the planner from joining past the subquery
+__all__ = ["LOST", "Database", "Reads", "Statement", "Transaction", "connect", "open_database"]
+
 _COMMIT_S = 10.0
 
 LOST = (
-    OSError,
+    ConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # what asyncpg raises when the server is killed under it
     asyncpg.PostgresConnectionError,
@@ -32,55 +29,6 @@ LOST = (
     asyncpg.exceptions.InsufficientResourcesError,
 )
 """What means that PostgreSQL is not there, or not there any more."""
-
-
-class Compiled:
-    """SQL text with the order and the defaults of its values."""
-
-    def __init__(self, statement: Executable) -> None:
-        compiled = cast("SQLCompiler", statement.compile(dialect=_DIALECT))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType, reportAttributeAccessIssue]
-        self.sql = str(compiled)
-        self.names: Sequence[str] = tuple(compiled.positiontup or ())
-        self._defaults: dict[str, Any] = dict(compiled.params)
-        self._required = {name for name, bind in compiled.binds.items() if bind.required}
-
-    def values(self, given: Mapping[str, Any]) -> list[Any]:
-        if unknown := given.keys() - self._defaults.keys():
-            raise TypeError(f"the statement takes no {', '.join(sorted(unknown))}")
-        if missing := self._required - given.keys():
-            raise TypeError(f"the statement needs {', '.join(sorted(missing))}")
-        return [given.get(name, self._defaults[name]) for name in self.names]
-
-
-class Statement:
-    """A Core statement, compiled on first use: plain for transactions, and with the tenant for single reads.
-
-    Example:
-        `BY_ID = Statement(select(customers).where(customers.c.id == bindparam("id")))`
-    """
-
-    def __init__(self, statement: Executable) -> None:
-        self._statement = statement
-
-    @cached_property
-    def plain(self) -> Compiled:
-        return Compiled(self._statement)
-
-    @cached_property
-    def scoped(self) -> Compiled:
-        """The same read with the tenant set first, in one statement.
-
-        The lateral join on the tenant forces the order: PostgreSQL runs the inner query, whose rows
-        row-level security filters by `app.tenant`, only after `set_config` has returned.
-        """
-        inner = cast("Select[Any]", self._statement)
-        setting = func.set_config(literal_column("'app.tenant'"), bindparam("tenant_", required=True), true())
-        caller = select(setting.label("tenant")).offset(_NO_OFFSET).subquery("caller")
-        inner = inner.where(caller.c.tenant.is_not(None)).correlate(caller)
-        if inner._limit_clause is None and inner._offset_clause is None:  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-            inner = inner.offset(_NO_OFFSET)
-        answer = inner.lateral("answer")
-        return Compiled(select(answer).select_from(caller.join(answer, true())))
 
 
 class Reads:
@@ -142,13 +90,15 @@ class Database:
             connection = await self._pool.acquire(timeout=self._settings.pool_acquire_s)
         except TimeoutError:
             raise Unavailable("The database is busy. Nothing was done; retry in a moment.") from None
-        except (*LOST, asyncpg.PostgresError) as error:  # whatever keeps us from connecting
+        except (*LOST, OSError, asyncpg.PostgresError) as error:  # whatever keeps us from connecting
             raise _unreachable() from error
         try:
             yield connection
         except asyncpg.QueryCanceledError:
             raise Timeout("The database took too long. Nothing was done; ask for less, or retry.") from None
         except LOST as error:
+            if isinstance(error, ValueError):  # asyncpg's word for a value that does not fit its column
+                raise
             raise _unreachable() from error
         finally:
             with anyio.CancelScope(shield=True):
@@ -237,7 +187,7 @@ async def connect(url: str, purpose: str, timeout_s: float = 5) -> Any:
             timeout=timeout_s,  # pyright: ignore[reportArgumentType] - seconds, fractions too
             server_settings={"application_name": f"mcp-suite {purpose}"},
         )
-    except (*LOST, asyncpg.PostgresError, TimeoutError) as error:
+    except (*LOST, OSError, asyncpg.PostgresError) as error:
         raise _unreachable() from error
 
 

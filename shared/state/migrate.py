@@ -11,6 +11,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.util import await_only
 
+from shared.core.errors import Unavailable
+
 SUITE_REVISIONS = Path(__file__).parent / "migrations"
 _ONE_AT_A_TIME = 0x6D6370  # advisory lock: two processes that start together migrate one after the other
 
@@ -22,6 +24,9 @@ async def upgrade(owner_url: str, schema: str, revisions: Path = SUITE_REVISIONS
         owner_url: `postgresql://…` of the owner role.
         schema: Made if missing; also holds the version table.
         revisions: Folder of the revision files.
+
+    Raises:
+        Unavailable: The database cannot be reached.
     """
     url = owner_url.replace("postgresql://", "postgresql+asyncpg://", 1)
     engine = create_async_engine(url)
@@ -33,6 +38,8 @@ async def upgrade(owner_url: str, schema: str, revisions: Path = SUITE_REVISIONS
             if not found:
                 await connection.execute(text(f'CREATE SCHEMA "{schema}"'))
             await connection.run_sync(_run, schema, revisions)
+    except OSError as error:
+        raise Unavailable("The database cannot be reached; is SUITE_DATABASE_OWNER_URL right?") from error
     finally:
         await engine.dispose()
 

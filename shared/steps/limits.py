@@ -16,8 +16,8 @@ _MILLISECOND_US = 1000
 class Limiter(Protocol):
     """What decides whether a call may go on, before anything of it is parsed or done."""
 
-    async def admit(self, caller: Caller, tool: Tool) -> None:
-        """Charge the call.
+    async def admit(self, caller: Caller, tool: Tool | None) -> None:
+        """Charge the call: to the caller, and to the caller's use of the tool if it is one the caller may use.
 
         Raises:
             RateLimited: Too many calls; it says which limit, and when the next is admitted.
@@ -34,7 +34,7 @@ class RateLimits:
         self._settings = settings
         self._server = server
 
-    async def admit(self, caller: Caller, tool: Tool) -> None:
+    async def admit(self, caller: Caller, tool: Tool | None) -> None:
         refusal = await self._counters.take(self._limits(caller, tool))
         if refusal is None:
             return
@@ -47,14 +47,14 @@ class RateLimits:
             limit.name,
         )
 
-    def _limits(self, caller: Caller, tool: Tool) -> list[Limit]:
+    def _limits(self, caller: Caller, tool: Tool | None) -> list[Limit]:
         settings = self._settings
         own = f"suite:{{{quote(caller.tenant, safe='')}}}:rate:{_digest(caller)}"
-        its = f"{own}:{self._server}.{tool.name}"
-        return [
-            Limit(own, "calls_per_minute", settings.calls_per_minute, settings.burst),
-            Limit(its, "tool_calls_per_minute", settings.tool_calls_per_minute, settings.burst),
-        ]
+        limits = [Limit(own, "calls_per_minute", settings.calls_per_minute, settings.burst)]
+        if tool is not None:
+            its = f"{own}:{self._server}.{tool.name}"
+            limits.append(Limit(its, "tool_calls_per_minute", settings.tool_calls_per_minute, settings.burst))
+        return limits
 
 
 def _digest(caller: Caller) -> str:

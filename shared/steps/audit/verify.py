@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
@@ -78,7 +78,7 @@ def _check(row: Any, head: Head, ring: KeyRing) -> Iterator[Problem]:
             yield Problem(where, "hash: body, prev_hash or hash was changed")
     try:
         expected = dict(zip(COLUMNS, columns(_body(row)), strict=False))
-    except (KeyError, TypeError, ValueError):
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
         yield Problem(where, "body: it is not a record")
     else:
         for name, value in expected.items():
@@ -91,21 +91,25 @@ def _missing(openings: dict[UUID, dict[str, Any]], hashes: dict[tuple[str, int],
     for chain, body in openings.items():
         if body.get("kind") != "chain":
             yield Problem(f"{chain}/0", "kind: a chain starts with its registration")
-        elif (place := _named(body)) and hashes.get(place) != body["previous"]["hash"]:
+        elif (place := _named(body)) and hashes.get(place) != body["previous"].get("hash"):
             yield Problem(f"{place[0]}/{place[1]}", f"gone or changed: {chain}/0 names it")
 
 
 def _named(opening: dict[str, Any]) -> tuple[str, int] | None:
     """The chain and sequence number of the head an opening record names."""
-    previous: dict[str, Any] | None = opening.get("previous")
-    return (previous["chain"], previous["seq"]) if previous else None
+    try:
+        previous: Any = opening["previous"]
+        return str(previous["chain"]), int(previous["seq"])
+    except (ArithmeticError, KeyError, TypeError, ValueError):
+        return None
 
 
 def _body(row: Any) -> dict[str, Any]:
     try:
-        return orjson.loads(row["body"])
+        body: Any = orjson.loads(row["body"])
     except ValueError:
         return {}
+    return cast("dict[str, Any]", body) if isinstance(body, dict) else {}
 
 
 def _where(row: Any) -> str:

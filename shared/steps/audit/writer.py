@@ -21,7 +21,7 @@ from shared.state.database import LOST, connect
 from shared.state.keys import KeyRing
 from shared.steps.audit.chain import COLUMNS, Head, Row, link
 from shared.steps.audit.entry import Listener, now
-from shared.steps.audit.spool import Spool, SpoolFull
+from shared.steps.audit.spool import Spool
 
 log = structlog.get_logger("audit")
 
@@ -197,7 +197,7 @@ class Writer:
         ]
         try:
             await anyio.to_thread.run_sync(self._spool.append, kept)
-        except (SpoolFull, OSError) as problem:
+        except Exception as problem:  # noqa: BLE001 - the disk, a full spool, a record no JSON can hold: refuse all the same
             log.error("refusals could not be spooled", count=len(kept), problem=type(problem).__name__)
         log.error("audit store away, calls are refused", count=len(batch), problem=type(error).__name__)
         for _, future in batch:

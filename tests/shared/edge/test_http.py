@@ -297,6 +297,21 @@ async def test_invalid_calls_are_charged_too(own_suite: Make) -> None:
     assert codes == ["invalid", "invalid", "invalid", "rate_limited"]
 
 
+@pytest.mark.parametrize("what", ["a list", "an unknown tool", "a forbidden tool", "an unknown resource"])
+async def test_nothing_that_leaves_a_record_is_free(own_suite: Make, what: str) -> None:
+    suite = await own_suite(calls_per_minute=60, burst=3)
+    token = suite.token("support")
+    asked: dict[str, tuple[str, dict[str, Any]]] = {
+        "a list": ("tools/list", LIST),
+        "an unknown tool": ("tools/call", {"name": "no_such_tool", "arguments": {}}),
+        "a forbidden tool": ("tools/call", {"name": "create_customer", "arguments": {}}),
+        "an unknown resource": ("resources/read", {"uri": "nothing://here"}),
+    }
+    method, params = asked[what]
+    answers = [(await suite.post(token, method, params)).text for _ in range(5)]
+    assert ["rate_limited" in answer for answer in answers] == [False, False, False, True, True]
+
+
 async def test_anonymous_refusals_are_counted_not_recorded_one_by_one(own_suite: Make) -> None:
     suite = await own_suite()
     for _ in range(30):
@@ -307,6 +322,22 @@ async def test_anonymous_refusals_are_counted_not_recorded_one_by_one(own_suite:
     assert kinds.count("refusals") == len(kinds) - kinds.count("chain") == 1
     refused = {"server": "customers", "reason": "missing", "source": "127.0.0.1", "count": 30}
     assert counted["refusals"] == [refused]
+
+
+async def test_every_refusal_at_the_edge_is_counted_under_its_reason(own_suite: Make) -> None:
+    suite = await own_suite(body_limit_bytes=1024)
+    assert (await send(suite, b" " * 1025)).status_code == 413
+    assert (await send(suite, b"{")).status_code == 400
+    assert (await suite.post(None, "tools/list", LIST)).status_code == 401
+    assert (await send(suite, listing(), Host="evil.example")).status_code == 421
+    assert (await send(suite, listing(), Origin="https://evil.example")).status_code == 403
+    await suite.refusals.flush()
+    (counted,) = [found["refusals"] for found in await suite.records() if found["kind"] == "refusals"]
+    assert {(found["server"], found["reason"]) for found in counted} == {
+        *(("customers", reason) for reason in ("too_large", "malformed", "missing")),
+        *(("edge", reason) for reason in ("host", "origin")),
+    }
+    assert {(found["source"], found["count"]) for found in counted} == {("127.0.0.1", 1)}
 
 
 async def test_probes_answer_by_any_name_and_say_what_is_wrong(own_suite: Make) -> None:
@@ -346,6 +377,32 @@ async def test_the_issuer_away_is_503_for_modern_and_inside_a_200_for_legacy(own
     old = await send(suite, legacy("tools/list", {}), **{"MCP-Protocol-Version": LEGACY})
     assert (new.status_code, new.headers["retry-after"]) == (503, "2")
     assert (old.status_code, old.json()["id"], old.json()["error"]["code"]) == (200, 7, -32603)
+
+
+async def test_a_client_that_has_agreed_on_no_version_yet_is_spared_the_503_too(own_suite: Make) -> None:
+    suite = await own_suite(jwks_url="http://127.0.0.1:9/jwks.json")
+    headers = {"Authorization": f"Bearer {suite.token()}", "Accept": "application/json"}
+    async with suite.http() as client:
+        answer = await client.post(suite.url(), content=legacy("initialize", {}), headers=headers)
+    assert (answer.status_code, answer.json()["id"], answer.json()["error"]["code"]) == (200, 7, -32603)
+
+
+@pytest.mark.parametrize("era", ["modern", "legacy"])
+async def test_a_crash_outside_a_tool_has_a_reference_that_its_record_repeats(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, era: str
+) -> None:
+    async def crash(*_: Any) -> Any:
+        raise RuntimeError("postgres://user:password@host")
+
+    (resource,) = _tools().resources.values()
+    monkeypatch.setitem(resource.tool.__dict__, "run", crash)
+    params = {"uri": "customer://C-000002"}
+    if era == "modern":
+        answer = await suite.post(suite.token(), "resources/read", params)
+    else:
+        answer = await send(suite, legacy("resources/read", params), **{"MCP-Protocol-Version": LEGACY})
+    (found,) = await suite.records(request_id=answer.json()["error"]["data"]["reference"])
+    assert (found["target"], found["outcome"]) == ("customer://C-000002", "internal")
 
 
 def _tools() -> Any:

@@ -2,17 +2,25 @@
 
 import base64
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import anyio
 import pytest
 
 from servers.customers import tools
+from servers.customers.server import server
+from shared.core.caller import Caller
+from shared.core.request import Request
+from shared.state.keys import KeyRing
+from shared.steps.idempotency import Ledger
 from tests.harness import Suite
 
 pytestmark = pytest.mark.anyio
 
 Make = Callable[..., Awaitable[Suite]]
+SAM = Caller("sam", "https://issuer.example", "client", "acme", Caller.granted("customers:write"))
 
 
 def new_customer(key: str | None = None, **changes: Any) -> dict[str, Any]:
@@ -171,3 +179,61 @@ async def test_a_stored_answer_moved_to_another_row_does_not_open(suite: Suite) 
     )
     answer = await suite.call("manager", "create_customer", one)
     assert answer["error"]["code"] == "unavailable"
+
+
+async def test_a_failed_call_can_be_repeated_under_its_key_once_it_can_succeed(suite: Suite) -> None:
+    made = await suite.call("manager", "create_customer", new_customer(name="Second Try"))
+    update: dict[str, Any] = {"customer_id": made["customer"]["id"], "changes": {"city": "Ulm"}}
+    early = {**update, "version": 2, "changes": {"city": "Bonn"}, "idempotency_key": "second-try-1"}
+    assert (await suite.call("manager", "update_customer", early))["error"]["code"] == "conflict"
+    await suite.call("manager", "update_customer", {**update, "version": 1})
+    assert (await suite.call("manager", "update_customer", early))["customer"]["city"] == "Bonn"
+
+
+@pytest.mark.parametrize("part", ["tenant", "issuer", "subject", "client", "server", "tool"])
+async def test_a_key_counts_only_for_the_same_caller_program_server_and_tool(suite: Suite, part: str) -> None:
+    tool, name = tools.tools.tools["create_customer"], f"Part {part}"
+    other = {
+        "server": (replace(server, name="other"), SAM, tool),
+        "tool": (server, SAM, replace(tool, name="other")),
+    }.get(part) or (server, replace(SAM, **{part: "globex"}), tool)
+    known = {row["claim"] for row in await suite.sql("SELECT claim FROM suite.ledger")}
+    for served, caller, called in ((server, SAM, tool), other, (server, SAM, tool)):
+        request = Request(served.name, "tool", called.name, new_customer(f"part-key-{part}", name=name))
+        await suite.parts.pipeline(served).call(request, caller, called)
+    assert await rows(suite, name) == 2
+    claims = {row["claim"] for row in await suite.sql("SELECT claim FROM suite.ledger")}
+    assert len(claims - known) == 2
+
+
+async def test_what_the_ledger_keeps_of_a_call_cannot_be_computed_without_its_key(suite: Suite) -> None:
+    tool, parts = tools.tools.tools["create_customer"], suite.parts
+    query = tool.parse(new_customer("guessable-1"))
+    rings = (KeyRing([b"1" * 32]), KeyRing([b"2" * 32]))
+    ledgers = [Ledger(parts.database, ring, suite.settings, "customers") for ring in rings]
+    one, two = (ledger._claim(SAM, tool, query, UUID(int=0)) for ledger in ledgers)  # pyright: ignore[reportPrivateUsage]
+    assert one.claim != two.claim
+    assert one.digest != two.digest
+
+
+async def test_a_write_may_wait_longer_for_a_row_than_for_a_twin(own_suite: Make) -> None:
+    suite = await own_suite(ledger_wait_s=0.1)
+    made = await suite.call("manager", "create_customer", new_customer(name="Contended"))
+    update = {"customer_id": made["customer"]["id"], "version": 1, "changes": {"city": "Ulm"}}
+    answers: list[Any] = []
+
+    async def call() -> None:
+        answers.append(await suite.call("manager", "update_customer", update))
+
+    waits = "wait_event_type = 'Lock' AND query LIKE '%customers.customers%' AND query_start < now() - interval '0.3 s'"
+    with anyio.fail_after(20):
+        async with suite.parts.database.transaction("acme") as holder, anyio.create_task_group() as tasks:
+            lock = "SELECT FROM customers.customers WHERE id = $1 FOR UPDATE"
+            await holder.connection.execute(lock, made["customer"]["id"])
+            tasks.start_soon(call)
+            while not answers and not await suite.sql(f"SELECT FROM pg_stat_activity WHERE {waits}"):
+                await anyio.sleep(0.01)
+            assert answers == []
+            await holder.connection.execute("ROLLBACK")
+            await holder.connection.execute("BEGIN")
+    assert answers[0]["customer"]["city"] == "Ulm"

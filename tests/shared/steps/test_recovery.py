@@ -6,9 +6,14 @@ from typing import Any
 import anyio
 import pytest
 
+from shared import app
 from shared.core.caller import Caller
-from shared.core.errors import Unavailable
+from shared.core.errors import OutcomeUnknown, Unavailable
 from shared.core.request import Request
+from shared.core.settings import Settings
+from shared.state import database as databases_of
+from shared.state.database import Database
+from shared.steps.audit import Sink
 from shared.steps.audit.entry import Entry
 from shared.steps.audit.recovery import recover
 from shared.steps.audit.writer import lock_key
@@ -134,3 +139,87 @@ async def test_a_change_whose_record_could_not_be_stored_is_outcome_unknown_and_
     monkeypatch.undo()
     assert "customer" in await suite.call("manager", "create_customer", call)
     assert len(await suite.sql("SELECT FROM customers.customers WHERE name = 'Unrecorded'")) == 1
+
+
+async def test_a_recovery_that_died_before_its_record_is_repeated_and_says_the_same(own_suite: Make) -> None:
+    suite = await own_suite()
+    await Entry(suite.parts.writer, REQUEST, CALLER).begin()
+    await let_go(suite)
+
+    class Away:
+        async def write(self, record: dict[str, Any]) -> None:
+            raise Unavailable("away")
+
+    with pytest.raises(Unavailable):
+        await recover(suite.parts.database, Away(), suite.settings)
+    assert await run_recovery(suite) == 1
+    assert [found["outcome"] for found in await suite.records() if found["kind"] == "recovered"] == ["never_happened"]
+
+
+async def test_an_unknown_outcome_is_settled_by_recovery(own_suite: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    suite = await own_suite()
+    commit = databases_of._commit  # pyright: ignore[reportPrivateUsage]
+
+    async def commit_and_lose_the_reply(connection: Any) -> None:
+        await commit(connection)
+        raise OutcomeUnknown("lost")
+
+    monkeypatch.setattr(databases_of, "_commit", commit_and_lose_the_reply)
+    answer = await suite.call("manager", "create_customer", {**NEW, "name": "Unheard"})
+    assert answer["error"]["code"] == "outcome_unknown"
+    monkeypatch.undo()
+    await let_go(suite)
+    assert [await run_recovery(suite), await run_recovery(suite)] == [1, 0]
+    kinds = {found["kind"]: found["outcome"] for found in await suite.records(target="create_customer", outcome="ok")}
+    assert kinds == {"recovered": "ok"}
+
+
+async def look_after_until(suite: Suite, wanted: int) -> list[str]:
+    """The outcomes of recovery, from the task that every process runs."""
+    found: list[str] = []
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(app._look_after, suite.parts.database, suite.parts.writer, suite.settings)  # pyright: ignore[reportPrivateUsage]
+            while (
+                len(found := [one["outcome"] for one in await suite.records() if one["kind"] == "recovered"]) < wanted
+            ):
+                await anyio.sleep(0.01)
+            tasks.cancel_scope.cancel()
+    return found
+
+
+async def test_a_key_past_its_time_is_not_forgotten_before_it_told_what_it_knows(
+    own_suite: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = await own_suite()
+    await suite.call("manager", "create_customer", {**NEW, "idempotency_key": "past-its-time-1"})
+    await suite.sql("DELETE FROM suite.audit WHERE kind = 'outcome'")
+    await suite.sql("UPDATE suite.ledger SET expires_at = now() - interval '1 second'")
+    await let_go(suite)
+    monkeypatch.setattr(app, "_LOOK_AFTER_S", 0.05)
+    assert await look_after_until(suite, 1) == ["ok"]
+
+
+async def test_a_recovery_that_failed_is_tried_again(own_suite: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    suite = await own_suite()
+    await Entry(suite.parts.writer, REQUEST, CALLER).begin()
+    await let_go(suite)
+    tries: list[int] = []
+
+    async def fail_once(database: Database, sink: Sink, settings: Settings) -> int:
+        tries.append(len(tries))
+        if len(tries) == 1:
+            raise Unavailable("away")
+        return await recover(database, sink, settings)
+
+    monkeypatch.setattr(app, "recover", fail_once)
+    monkeypatch.setattr(app, "_LOOK_AFTER_S", 0.05)
+    assert await look_after_until(suite, 1) == ["never_happened"]
+
+
+async def test_what_a_dead_process_left_behind_is_settled_before_the_next_one_serves(own_suite: Make) -> None:
+    dead = await own_suite()
+    await Entry(dead.parts.writer, REQUEST, CALLER).begin()
+    await let_go(dead)
+    suite = await own_suite(dead.urls)
+    assert [found["outcome"] for found in await suite.records() if found["kind"] == "recovered"] == ["never_happened"]
