@@ -22,6 +22,7 @@ from compose.idp.provider import IdentityProvider
 from shared.app import Parts, open_app, open_parts
 from shared.core.settings import Settings
 from shared.edge.address import Address
+from shared.edge.listen import bind
 from shared.edge.refusals import Refusals
 from shared.ops.serving import addresses, identity_provider
 from shared.state.database import connect
@@ -191,8 +192,7 @@ def modern_headers(method: str, params: dict[str, Any]) -> dict[str, str]:
 @asynccontextmanager
 async def open_suite(urls: Urls, folder: Path, admin_url: str = "", **overrides: Any) -> AsyncGenerator[Suite]:
     """The application, serving on a free loopback port."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
+    with bind(Settings(port=0)) as listening:
         port = listening.getsockname()[1]
         values: dict[str, Any] = {**GENEROUS, "port": port, "data_dir": folder, **overrides}
         settings = Settings(**values)

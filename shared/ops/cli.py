@@ -208,8 +208,17 @@ def _with_reader(work: Callable[[Settings, Any], Coroutine[Any, Any, None]]) -> 
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    with suppress(KeyboardInterrupt):
-        asyncio.run(work())
+    with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(work())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Uvloop where there is one: every wheel has it but those for Windows."""
+    if sys.platform == "win32":
+        return None
+    import uvloop  # noqa: PLC0415 - not there on Windows
+
+    return uvloop.new_event_loop
 
 
 def _print_call(console: Console, record: Any) -> None:
