@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.util import await_only
 
 from shared.core.errors import Unavailable
+from shared.state.services import SUITE_REVISIONS
 
-SUITE_REVISIONS = Path(__file__).parent / "migrations"
 _ONE_AT_A_TIME = 0x6D6370  # advisory lock: two processes that start together migrate one after the other
 
 

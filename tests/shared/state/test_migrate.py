@@ -20,9 +20,10 @@ import servers
 from shared.core.errors import Misconfigured
 from shared.state.database import connect
 from shared.state.embedded import EmbeddedPostgres
-from shared.state.migrate import SUITE_REVISIONS, upgrade
+from shared.state.migrate import upgrade
 from shared.state.roles import Passwords, Urls, ensure_roles
-from shared.state.services import migrate
+from shared.state.services import SUITE_REVISIONS, migrate, newest_revision
+from tests.harness import Databases
 
 pytestmark = pytest.mark.anyio
 
@@ -177,3 +178,32 @@ async def test_the_serving_role_can_change_no_table(urls: Urls) -> None:
 async def test_without_the_owners_url_it_says_which_setting_is_missing() -> None:
     with pytest.raises(Misconfigured, match="SUITE_DATABASE_OWNER_URL"):
         await migrate("", EVERY)
+
+
+def folders() -> dict[str, Path]:
+    return {"suite": SUITE_REVISIONS} | {
+        server.name: server.migrations for server in servers.every() if server.migrations
+    }
+
+
+@pytest.mark.parametrize("schema", folders())
+def test_the_newest_revision_is_the_head_alembic_sees(schema: str) -> None:
+    folder = folders()[schema]
+    head = ScriptDirectory(str(folder), version_locations=[str(folder)]).get_current_head()
+    assert newest_revision(folder) == head
+
+
+async def test_a_schema_at_its_newest_revision_is_left_alone(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgraded: list[str] = []
+
+    async def note(_url: str, schema: str, _folder: Path) -> None:
+        upgraded.append(schema)
+
+    urls = await databases.fresh()
+    monkeypatch.setattr("shared.state.migrate.upgrade", note)
+    await migrate(urls.owner, {"customers": folders()["customers"]})
+    assert upgraded == []
+    await migrate(urls.owner, {"customers": folders()["customers"], "brand_new": folders()["customers"]})
+    assert upgraded == ["brand_new"]
