@@ -1,6 +1,6 @@
 # `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check format docs verify clean
+.PHONY: help setup up test check format snapshots docs verify clean
 SHELL := /bin/sh
 
 PYTHON ?= python3
@@ -40,6 +40,9 @@ check: setup ## Lint, types, and the direction of imports
 format: setup ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
+
+snapshots: setup ## Write the snapshots of the surface anew; refuses breaking changes
+	@$(BIN)/python -m tests.contracts.surface
 
 docs: setup ## Write the generated pages of docs/ anew
 	@$(BIN)/python -m shared.ops.reference

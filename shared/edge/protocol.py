@@ -107,7 +107,7 @@ class Protocol:
         request = self._request(context, "list", "resources/templates/list", _page(params), reference)
         resources = {uri: resource.tool for uri, resource in self._server.tools.resources.items()}
         shown = await self._pipeline.catalogue(request, self._caller_of(context), resources)
-        templates = [_template(self._server.tools.resources[uri]) for uri in shown]
+        templates = [describe_template(self._server.tools.resources[uri]) for uri in shown]
         return types.ListResourceTemplatesResult(resource_templates=templates)
 
     async def call_tool(
@@ -241,7 +241,8 @@ def describe(tool: Tool) -> types.Tool:
     )
 
 
-def _template(resource: Resource) -> types.ResourceTemplate:
+def describe_template(resource: Resource) -> types.ResourceTemplate:
+    """The resource template as lists show it."""
     return types.ResourceTemplate(
         name=resource.tool.name,
         title=resource.tool.title,

@@ -1,0 +1,113 @@
+"""The surface clients see, as files: one for each tool and resource template (`make snapshots` writes them).
+
+A breaking change is written only once the server's major version has moved.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import servers
+from shared.core.server import Server
+from shared.edge.protocol import describe, describe_template
+
+FOLDER = Path(__file__).parent / "snapshots"
+
+Snapshot = dict[str, Any]
+
+
+def current() -> dict[str, Snapshot]:
+    """File name → what clients are shown now, with the scopes a call needs and the version of the server."""
+    return {name: found for server in servers.every() for name, found in _of(server).items()}
+
+
+def _of(server: Server) -> dict[str, Snapshot]:
+    tools = {
+        f"{server.name}.{tool.name}.json": {"scopes": list(tool.scopes), **_dump(describe(tool))}
+        for tool in server.tools.tools.values()
+    }
+    templates = {
+        f"{server.name}.resource.{resource.tool.name}.json": {
+            "scopes": list(resource.tool.scopes),
+            **_dump(describe_template(resource)),
+        }
+        for resource in server.tools.resources.values()
+    }
+    return {name: {"version": server.version, **found} for name, found in (tools | templates).items()}
+
+
+def _dump(shown: Any) -> Snapshot:
+    return shown.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def kept() -> dict[str, Snapshot]:
+    """File name → what was committed."""
+    return {path.name: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
+
+
+def breaking(old: Snapshot | None, new: Snapshot | None) -> list[str]:
+    """What in the change would break a client that works today."""
+    if old is None:
+        return []
+    if new is None:
+        return ["it is gone"]
+    found = [f"scope {scope} is needed now" for scope in new["scopes"] if scope not in old["scopes"]]
+    if old.get("uriTemplate") != new.get("uriTemplate"):
+        found.append("the URI template is another")
+    for word, which, compare in (("argument", "inputSchema", _narrowed), ("answer", "outputSchema", _shrunk)):
+        before, after = old.get(which, {}), new.get(which, {})
+        found += [f"{word} {problem}" for problem in compare(before, after)]
+        parts, same = before.get("$defs", {}), after.get("$defs", {})
+        for name in sorted(parts.keys() & same.keys()):
+            found += [f"{word} {name}.{problem}" for problem in compare(parts[name], same[name])]
+    return found
+
+
+def _narrowed(old: Snapshot, new: Snapshot) -> list[str]:
+    """What could be sent and no longer can."""
+    before, after = old.get("properties", {}), new.get("properties", {})
+    gone = [f"{name} is gone" for name in before if name not in after]
+    needed = [f"{name} is required now" for name in new.get("required", []) if name not in old.get("required", [])]
+    return gone + needed + _retyped(before, after)
+
+
+def _shrunk(old: Snapshot, new: Snapshot) -> list[str]:
+    """What was answered and no longer is."""
+    before, after = old.get("properties", {}), new.get("properties", {})
+    return [f"{name} is gone" for name in before if name not in after] + _retyped(before, after)
+
+
+def _retyped(before: Snapshot, after: Snapshot) -> list[str]:
+    return [
+        f"{name} has another type"
+        for name in before.keys() & after.keys()
+        if any(before[name].get(key) != after[name].get(key) for key in ("type", "anyOf", "$ref", "items"))
+    ]
+
+
+def major(snapshot: Snapshot) -> int:
+    return int(snapshot["version"].partition(".")[0])
+
+
+def write() -> list[str]:
+    """Write the files anew; returns the breaking changes that kept it from doing so."""
+    old, new = kept(), current()
+    moved = {name.partition(".")[0]: major(found) for name, found in new.items()}
+    refused = [
+        f"{name}: {problem}"
+        for name, was in old.items()
+        if moved.get(name.partition(".")[0], 0) <= major(was)
+        for problem in breaking(was, new.get(name))
+    ]
+    if not refused:
+        for name in old.keys() - new.keys():
+            (FOLDER / name).unlink()
+        for name, found in new.items():
+            (FOLDER / name).write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    return refused
+
+
+if __name__ == "__main__":
+    if problems := write():
+        sys.exit("These break clients; move the server's major version first:\n  " + "\n  ".join(problems))
