@@ -39,8 +39,8 @@ class Pipeline:
         Raises:
             SuiteError: See `shared.core.errors`; whatever is raised has its audit record.
         """
-        async with audit.record(self.sink, request, caller) as entry:
-            tool = entry.tool = await self._admit(request, caller, tool)
+        async with audit.record(self.sink, request, caller, tool) as entry:
+            tool = await self._admit(request, caller, tool)
             query = entry.query = tool.parse(request.arguments)
             async with self.ledger.once(entry, caller, tool, query) as slot:
                 answer = slot.answer

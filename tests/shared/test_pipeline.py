@@ -198,3 +198,24 @@ async def test_no_number_is_read_as_the_null_that_clears_a_field(suite: Suite, n
         await client.post(suite.url(), content=content, headers=headers)
     (row,) = await suite.sql("SELECT city FROM customers.customers WHERE id = $1", made["customer"]["id"])
     assert row["city"] == "Ulm"
+
+
+@pytest.mark.parametrize(("persona", "extra"), [("support", {}), ("manager", {"no_such_field": 1})])
+async def test_what_a_refused_call_held_is_masked_in_its_record(
+    suite: Suite, persona: str, extra: dict[str, Any]
+) -> None:
+    arguments = {"name": "Refused", "segment": "consumer", "country": "DE", "street": "Geheimgasse 17", **extra}
+    refused = await suite.post(suite.token(persona), "tools/call", {"name": "create_customer", "arguments": arguments})
+    assert "forbidden" in refused.text or "invalid" in refused.text
+    recorded = (await suite.records(target="create_customer"))[0]
+    assert recorded["outcome"] in {"forbidden", "invalid"}
+    assert recorded["arguments"]["country"] == "DE"
+    assert "Geheimgasse" not in json.dumps(recorded)
+
+
+async def test_a_name_that_holds_personal_data_is_masked_in_the_record(suite: Suite) -> None:
+    await suite.post(suite.token(), "resources/read", {"uri": "customer://jane.roe@example.com"})
+    recorded = (await suite.records())[0]
+    assert recorded["target_kind"] == "resource"
+    assert recorded["target"].startswith("customer://")
+    assert "jane.roe@example.com" not in json.dumps(recorded)

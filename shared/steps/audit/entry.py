@@ -30,12 +30,12 @@ class Sink(Protocol):
 class Entry:
     """What is known of a call so far; becomes one record, or for a write an intent and an outcome."""
 
-    def __init__(self, sink: Sink, request: Request, caller: Caller) -> None:
+    def __init__(self, sink: Sink, request: Request, caller: Caller, tool: Tool | None = None) -> None:
         self._sink = sink
         self._started = time.perf_counter()
         self.request = request
         self.caller = caller
-        self.tool: Tool | None = None
+        self.tool = tool  # known for refusals too: it says which arguments are sensitive
         self.query: Arguments | None = None
         self.intent: UUID | None = None
         self.facts: dict[str, Any] = {}
@@ -44,8 +44,8 @@ class Entry:
         """Record durably that a write is about to start; its outcome will name this intent."""
         intent = uuid4()
         record = {**self._record("intent"), "id": str(intent), "intent": str(intent)}
+        self.intent = intent  # before it is written: if we are cancelled meanwhile, the outcome names it
         await self._sink.write(record)
-        self.intent = intent
         return intent
 
     async def end(self, outcome: str) -> None:
@@ -58,6 +58,8 @@ class Entry:
         request, tool = self.request, self.tool
         given = request.arguments if self.query is None else self.query
         redacted = redact_for_audit(given, tool.arguments if tool else None)
+        # Names are the client's choice too: a URI or an agent may hold an address or a token.
+        named = redact_for_audit({"target": request.name[:512], "agent": request.agent}).value
         record: dict[str, Any] = {
             "v": 1,
             "id": str(uuid4()),
@@ -66,14 +68,13 @@ class Entry:
             "intent": str(self.intent) if self.intent else None,
             "server": request.server,
             "target_kind": request.kind,
-            "target": request.name[:512],
             "effect": str(tool.effect) if tool else None,
             "era": request.era,
             "transport": request.transport,
             "request_id": request.request_id,
             "trace_id": request.trace_id,
             "client_address": request.client_address,
-            "agent": request.agent,
+            **named,
             "arguments": redacted.value,
             "arguments_redacted": list(redacted.redactions),
             **who(self.caller),
@@ -123,14 +124,14 @@ def now() -> str:
 
 
 @asynccontextmanager
-async def record(sink: Sink, request: Request, caller: Caller) -> AsyncGenerator[Entry]:
+async def record(sink: Sink, request: Request, caller: Caller, tool: Tool | None = None) -> AsyncGenerator[Entry]:
     """Surrounds a call: on every way out, refusals, crashes and cancellation included, its record is durable.
 
     Raises:
         Unavailable: The record could not be stored, whatever the call itself came to.
         OutcomeUnknown: The same, for a write that was committed.
     """
-    entry = Entry(sink, request, caller)
+    entry = Entry(sink, request, caller, tool)
     try:
         yield entry
     except BaseException as error:
