@@ -3,12 +3,12 @@
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from starlette.routing import BaseRoute
 
 import servers
 from compose.idp.personas import PERSONAS
-from compose.idp.provider import IdentityProvider
 from shared.app import Parts, open_app, open_parts
 from shared.core.scopes import expand
 from shared.core.server import Server
@@ -19,6 +19,9 @@ from shared.edge.stdio import local_caller
 from shared.edge.stdio import serve as serve_over_stdio
 from shared.state.roles import Urls
 from shared.state.services import migrate, open_services
+
+if TYPE_CHECKING:
+    from compose.idp.provider import IdentityProvider
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,12 @@ def addresses(settings: Settings, served: Sequence[Server], *, alone: bool) -> d
     return {server.name: Address.of(server.name, settings.base_url, alone=alone) for server in served}
 
 
-def identity_provider(settings: Settings, where: Mapping[str, Address]) -> IdentityProvider | None:
+def identity_provider(settings: Settings, where: Mapping[str, Address]) -> "IdentityProvider | None":
     """The mock provider, where no real issuer is configured."""
     if settings.issuer is not None:
         return None
+    from compose.idp.provider import IdentityProvider  # noqa: PLC0415 - a client waits while stdio starts
+
     return IdentityProvider(
         settings.token_issuer,
         resources={address.resource: scopes_of(name) for name, address in where.items()},
