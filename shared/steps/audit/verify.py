@@ -64,26 +64,26 @@ async def verify(connection: Any, ring: KeyRing) -> Report:
 
 
 def _check(row: Any, head: Head, ring: KeyRing) -> Iterator[Problem]:
-    where = _where(row)
     if row["seq"] != head.seq + 1:
-        yield Problem(where, f"records {head.seq + 1} to {row['seq'] - 1} before it are gone")
+        yield Problem(_where(row), f"records {head.seq + 1} to {row['seq'] - 1} before it are gone")
     elif row["prev_hash"] != head.hash:
-        yield Problem(where, "prev_hash: it does not follow the record before it")
+        yield Problem(_where(row), "prev_hash: it does not follow the record before it")
     try:
         hashed = ring.mac(row["prev_hash"] + row["body"], row["key_id"])
     except (CannotOpen, ValueError):
-        yield Problem(where, "key_id: not a key of the ring")
+        yield Problem(_where(row), "key_id: not a key of the ring")
     else:
         if hashed != row["hash"]:
-            yield Problem(where, "hash: body, prev_hash or hash was changed")
+            yield Problem(_where(row), "hash: body, prev_hash or hash was changed")
     try:
-        expected = dict(zip(COLUMNS, columns(_body(row)), strict=False))
+        expected = columns(_body(row))
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
-        yield Problem(where, "body: it is not a record")
-    else:
-        for name, value in expected.items():
+        yield Problem(_where(row), "body: it is not a record")
+        return
+    if tuple(row)[: len(expected)] != expected:
+        for name, value in zip(COLUMNS, expected, strict=False):
             if row[name] != value:
-                yield Problem(where, f"{name}: the column differs from the signed body")
+                yield Problem(_where(row), f"{name}: the column differs from the signed body")
 
 
 def _missing(openings: dict[UUID, dict[str, Any]], hashes: dict[tuple[str, int], str]) -> Iterator[Problem]:
