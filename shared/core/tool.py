@@ -58,15 +58,6 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Statement(Protocol):
-    """SQL compiled once, with the names of its values in order (`shared.state.database.Statement`)."""
-
-    @property
-    def sql(self) -> str: ...
-    @property
-    def names(self) -> Sequence[str]: ...
-
-
 class Queries(Protocol):
     """One tenant's view of the database, under row-level security."""
 

@@ -190,7 +190,7 @@ def _boundary(handler: Callable[[Any, Any, str], Awaitable[ResultT]]) -> Callabl
             code = next((_CODES[kind.code] for kind in _lineage(failure) if kind.code in _CODES), None)
             shown = failure.as_object(reference)
             raise MCPError(code or types.INTERNAL_ERROR, failure.message, shown) from None
-        except Exception:
+        except Exception:  # the boundary: the SDK's 2025 leg would send its text
             log.exception("request crashed", method=context.method, request_id=reference)
             shown = Internal().as_object(reference)
             raise MCPError(types.INTERNAL_ERROR, Internal().message, shown) from None

@@ -117,7 +117,7 @@ class Database:
                 await connection.execute("BEGIN")
                 await connection.execute("SELECT set_config('app.tenant', $1, true)", tenant)
                 yield transaction
-            except BaseException:
+            except BaseException:  # cancellation too: no connection goes back to the pool in a transaction
                 await _end(connection, "ROLLBACK")
                 raise
             if transaction.discarded:

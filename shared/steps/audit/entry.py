@@ -2,11 +2,10 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 import anyio
-import orjson
 
 from shared.core.caller import Caller
 from shared.core.errors import Failure, InvalidCursor, OutcomeUnknown, Unavailable, UnknownTarget
@@ -58,9 +57,9 @@ class Entry:
         request, tool = self.request, self.tool
         given = request.arguments if self.query is None else self.query
         redacted = redact_for_audit(given, tool.arguments if tool else None)
-        # Names are the client's choice too: a URI or an agent may hold an address or a token.
+        # Names are the client's choice too: a URI or an agent may hold an address, a token, or a NUL.
         named = redact_for_audit({"target": request.name[:512], "agent": request.agent}).value
-        record: dict[str, Any] = {
+        return {
             "v": 1,
             "id": str(uuid4()),
             "at": now(),
@@ -80,29 +79,6 @@ class Entry:
             **who(self.caller),
             **self.facts,
         }
-        return storable(record)
-
-
-def storable(record: dict[str, Any]) -> dict[str, Any]:
-    """The record itself, or a cleaned copy where it cannot be stored: NUL, lone surrogates, huge integers."""
-    try:
-        if b"\\u0000" not in orjson.dumps(record):
-            return record
-    except TypeError:
-        pass
-    return _clean(record)
-
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {_clean(key): _clean(item) for key, item in cast("dict[Any, Any]", value).items()}
-    if isinstance(value, list | tuple):
-        return [_clean(item) for item in cast("list[Any]", value)]
-    if isinstance(value, int) and value.bit_length() > 63:  # noqa: PLR2004 - JSON libraries stop at 64 bits
-        return str(value) if value.bit_length() < 1024 else "<huge>"  # noqa: PLR2004
-    return value
 
 
 def who(caller: Caller) -> dict[str, Any]:
@@ -134,7 +110,7 @@ async def record(sink: Sink, request: Request, caller: Caller, tool: Tool | None
     entry = Entry(sink, request, caller, tool)
     try:
         yield entry
-    except BaseException as error:
+    except BaseException as error:  # cancellation too: every way out has its record
         with anyio.CancelScope(shield=True):
             await entry.end(outcome_of(error))
         raise

@@ -141,7 +141,7 @@ class Writer:
             if not await self._resume(connection):
                 await self._open_chain(connection)
             await self._ingest(connection)
-        except BaseException:
+        except BaseException:  # cancellation too: it would hold the chain's lock for nobody
             connection.terminate()
             raise
         return connection
