@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from shared.core.errors import Failure
-from shared.core.server import Server
+from shared.core.server import Server, Worker
 from shared.core.settings import Settings
 from shared.edge import health
 from shared.edge.address import Address
@@ -39,6 +39,7 @@ from shared.steps.limits import RateLimits
 
 _EXPOSED_HEADERS = ("WWW-Authenticate", "Retry-After", "Mcp-Session-Id", "MCP-Protocol-Version")
 _LOOK_AFTER_S = 60.0
+_WORK_AGAIN_S = 5.0
 
 log = structlog.get_logger("app")
 
@@ -105,6 +106,28 @@ async def _look_after(database: Database, writer: Writer, settings: Settings) ->
             log.warning("looking after the ledger failed, will try again", code=failure.code)
 
 
+@asynccontextmanager
+async def open_workers(parts: Parts, served: Sequence[Server]) -> AsyncGenerator[None]:
+    """Run what the servers do beside their calls; one that fails is started again and takes nobody with it."""
+    async with anyio.create_task_group() as tasks:
+        for server in served:
+            for worker in server.workers:
+                tasks.start_soon(_keep_working, server.name, worker, parts.database)
+        try:
+            yield
+        finally:
+            tasks.cancel_scope.cancel()
+
+
+async def _keep_working(server: str, worker: Worker, database: Database) -> None:
+    while True:
+        try:
+            await worker(database)
+        except Exception:  # the boundary of background work, as protocol.py is that of calls
+            log.exception("a worker failed, will start again", server=server)
+        await anyio.sleep(_WORK_AGAIN_S)
+
+
 @dataclass(frozen=True)
 class Application:
     """The ASGI application, and what it counts."""
@@ -126,6 +149,7 @@ async def open_app(
         tasks.start_soon(refusals.run)
         jwks = Jwks(settings, await stack.enter_async_context(open_client()))
         stack.push_async_callback(jwks.aclose)
+        await stack.enter_async_context(open_workers(parts, servers))
         routes: list[BaseRoute] = [*health.routes(parts.checks), *extra]
         for server in servers:
             address = addresses[server.name]

@@ -2,7 +2,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["tool", "resource", "list"]
+Kind = Literal["tool", "resource", "prompt", "completion", "list"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +12,7 @@ class Request:
     Attributes:
         server: The server it was sent to.
         kind: What is asked for.
-        name: The tool's name, the resource's URI, or the method of a list.
+        name: The tool's or prompt's name, the resource's URI, the argument to complete, or the method of a list.
         arguments: As sent, unparsed.
         request_id: Ours; logs, audit and error messages repeat it.
         era: The protocol version in use, e.g. `2026-07-28`.

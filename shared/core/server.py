@@ -1,7 +1,11 @@
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from shared.core.tool import Toolset
+
+Worker = Callable[[Any], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -14,6 +18,7 @@ class Server:
         instructions: What a client tells the model about the server as a whole.
         baseline: The scopes a client should ask for first (the challenge of a 401).
         migrations: Folder of its Alembic revisions, if it keeps tables of its own.
+        workers: What runs beside the calls in every replica, until cancelled; each gets the `Database`.
     """
 
     name: str
@@ -23,3 +28,4 @@ class Server:
     tools: Toolset
     baseline: tuple[str, ...]
     migrations: Path | None = None
+    workers: tuple[Worker, ...] = ()

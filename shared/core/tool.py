@@ -1,4 +1,4 @@
-"""What a server declares: tools and resources, as values the rest of the suite can read."""
+"""What a server declares: tools, resources, prompts and completions, as values the rest of the suite can read."""
 
 import inspect
 import re
@@ -6,13 +6,33 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, Protocol, TypeVar, cast, get_type_hints
+from typing import Any, Protocol, TypeVar, cast, get_type_hints
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from shared.core.caller import Caller
 from shared.core.errors import Invalid, Misconfigured
+from shared.core.models import Answer, Arguments, Begun, Message, PromptAnswer, Suggestions, WriteArguments
+
+__all__ = [
+    "Answer",
+    "Arguments",
+    "Begun",
+    "Call",
+    "Cursors",
+    "Effect",
+    "Message",
+    "Prompt",
+    "PromptAnswer",
+    "Queries",
+    "Resource",
+    "Risk",
+    "Suggestions",
+    "Tool",
+    "Toolset",
+    "WriteArguments",
+]
 
 
 class Effect(StrEnum):
@@ -28,34 +48,6 @@ class Risk(StrEnum):
     LOW = "low"
     MEDIUM = "medium"
     HIGH = "high"
-
-
-class Arguments(BaseModel):
-    """Base of every tool's arguments: unknown fields are errors and nothing is coerced."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-
-
-class WriteArguments(Arguments):
-    """Base of every write's arguments."""
-
-    idempotency_key: Annotated[
-        str | None,
-        Field(
-            min_length=8,
-            max_length=128,
-            pattern=r"^[\x21-\x7e]+$",
-            description="Any unique string of yours. Repeating a call with the same key acts once and returns "
-            "the first answer; always send one, so that a retry is safe. Kept for 24 hours.",
-        ),
-    ] = None
-    dry_run: Annotated[bool, Field(description="Check and show the result without changing anything.")] = False
-
-
-class Answer(BaseModel):
-    """Base of every answer."""
-
-    model_config = ConfigDict(frozen=True)
 
 
 class Queries(Protocol):
@@ -163,12 +155,26 @@ class Resource:
     tool: Tool
 
 
+@dataclass(frozen=True)
+class Prompt:
+    """A template that a person picks in the client; versioned, since its words steer a model."""
+
+    version: str
+    tool: Tool
+
+
 @dataclass
 class Toolset:
-    """The tools and resources of one server, in order of declaration."""
+    """The tools, resources, prompts and completions of one server, in order of declaration.
+
+    Attributes:
+        completions: By the name of the argument they complete, in URI templates and prompts alike.
+    """
 
     tools: dict[str, Tool] = field(default_factory=dict[str, Tool])
     resources: dict[str, Resource] = field(default_factory=dict[str, Resource])
+    prompts: dict[str, Prompt] = field(default_factory=dict[str, Prompt])
+    completions: dict[str, Tool] = field(default_factory=dict[str, Tool])
 
     def read(self, *scopes: str, **facts: Any) -> Callable[[RunT], RunT]:
         """Declare an async function as a tool that changes nothing."""
@@ -198,6 +204,34 @@ class Toolset:
             if uri_template in self.resources:
                 raise Misconfigured(f"resource {uri_template} is declared twice")
             self.resources[uri_template] = Resource(uri_template, mime_type, _tool(run, Effect.READ, scopes, {}))
+            return run
+
+        return declare
+
+    def prompt(self, *scopes: str, version: str) -> Callable[[RunT], RunT]:
+        """Declare an async function as a prompt; MCP sends all its arguments as strings."""
+
+        def declare(run: RunT) -> RunT:
+            tool = _tool(run, Effect.READ, scopes, {})
+            if tool.answer is not PromptAnswer:
+                raise Misconfigured(f"prompt {tool.name} must answer with a PromptAnswer")
+            if tool.name in self.prompts:
+                raise Misconfigured(f"prompt {tool.name} is declared twice")
+            self.prompts[tool.name] = Prompt(version, tool)
+            return run
+
+        return declare
+
+    def completion(self, argument: str, *scopes: str) -> Callable[[RunT], RunT]:
+        """Declare an async function from `Begun` to `Suggestions` as the completion of every `argument` so named."""
+
+        def declare(run: RunT) -> RunT:
+            tool = _tool(run, Effect.READ, scopes, {})
+            if (tool.arguments, tool.answer) != (Begun, Suggestions):
+                raise Misconfigured(f"completion {tool.name} must take Begun and answer with Suggestions")
+            if argument in self.completions:
+                raise Misconfigured(f"argument {argument} is completed twice")
+            self.completions[argument] = tool
             return run
 
         return declare

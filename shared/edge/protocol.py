@@ -1,4 +1,4 @@
-"""Where the pipeline meets MCP: lists, calls, reads, results and errors, on the SDK's low-level `Server`.
+"""Where the pipeline meets MCP: lists, calls, reads, prompts, completion and errors, on the SDK's low-level `Server`.
 
 Both eras come through here. A failure of business is a result with `isError` and a typed error object; unknown
 names and bad cursors are `-32602`; nothing else that went wrong shows its text (the 2025 leg of the SDK would).
@@ -33,9 +33,10 @@ from shared.core.errors import (
 )
 from shared.core.request import Kind, Request
 from shared.core.server import Server
-from shared.core.tool import Effect, Resource, Risk, Tool
+from shared.core.tool import Resource
+from shared.edge.describe import describe, describe_prompt, describe_template
+from shared.edge.results import answered, failed, prompted, told
 from shared.pipeline import Pipeline
-from shared.steps.redaction import Redacted
 
 log = structlog.get_logger("protocol")
 
@@ -45,9 +46,6 @@ ResultT = TypeVar("ResultT")
 
 CHALLENGE = "suite.challenge"
 """Key of the ASGI scope where a handler leaves the `Forbidden` that the HTTP edge turns into a 403."""
-
-REDACTED = "enterprise-mcp-suite/redacted"
-"""Key of `_meta` that names what was masked in an answer."""
 
 _LISTS_FRESH_MS = 300_000
 _RESOURCE_NOT_FOUND_2025 = -32002
@@ -82,6 +80,7 @@ class Protocol:
                 "tools/list": fresh,
                 "resources/list": fresh,
                 "resources/templates/list": fresh,
+                "prompts/list": fresh,
             },
             # None of our schemas mirrors arguments into headers; without this every call would walk tools/list.
             get_tool_input_schema=lambda _name: None,
@@ -90,6 +89,9 @@ class Protocol:
             on_list_resources=_boundary(self.list_resources),
             on_list_resource_templates=_boundary(self.list_templates),
             on_read_resource=_boundary(self.read_resource),
+            on_list_prompts=_boundary(self.list_prompts),
+            on_get_prompt=_boundary(self.get_prompt),
+            on_completion=_boundary(self.complete),
         )
 
     async def list_tools(self, context: Context, params: Any, reference: str) -> types.ListToolsResult:
@@ -120,15 +122,15 @@ class Protocol:
         except Forbidden as failure:
             if context.request is not None:
                 raise  # becomes a 403, and clients read nothing but JSON-RPC errors from those
-            return _failed(failure, reference)
+            return failed(failure, reference)
         except Failure as failure:
-            return _failed(failure, reference)
+            return failed(failure, reference)
         except SuiteError:
             raise
         except Exception:  # the boundary: the model gets a reference, the log the traceback
             log.exception("tool crashed", tool=params.name, request_id=reference)
-            return _failed(Internal(), reference)
-        return _answered(answer)
+            return failed(Internal(), reference)
+        return answered(answer)
 
     async def read_resource(
         self, context: Context, params: types.ReadResourceRequestParams, reference: str
@@ -147,7 +149,49 @@ class Protocol:
         mime_type = resource.mime_type if resource else None
         text = orjson.dumps(answer.value).decode()
         content = types.TextResourceContents(uri=uri, mime_type=mime_type, text=text)
-        return types.ReadResourceResult(contents=[content])
+        return types.ReadResourceResult(contents=[content], _meta=told(answer))
+
+    async def list_prompts(self, context: Context, params: Any, reference: str) -> types.ListPromptsResult:
+        request = self._request(context, "list", "prompts/list", _page(params), reference)
+        prompts = {name: prompt.tool for name, prompt in self._server.tools.prompts.items()}
+        shown = await self._pipeline.catalogue(request, self._caller_of(context), prompts)
+        return types.ListPromptsResult(prompts=[describe_prompt(self._server.tools.prompts[name]) for name in shown])
+
+    async def get_prompt(
+        self, context: Context, params: types.GetPromptRequestParams, reference: str
+    ) -> types.GetPromptResult:
+        request = self._request(context, "prompt", params.name, params.arguments or {}, reference)
+        prompt = self._server.tools.prompts.get(params.name)
+        try:
+            answer = await self._pipeline.call(request, self._caller_of(context), prompt.tool if prompt else None)
+        except (Invalid, NotFound) as failure:
+            raise MCPError(types.INVALID_PARAMS, failure.message, failure.as_object(reference)) from None
+        return prompted(answer, prompt)
+
+    async def complete(
+        self, context: Context, params: types.CompleteRequestParams, reference: str
+    ) -> types.CompleteResult:
+        """Values for an argument by its name; an argument without completion has none, an unknown reference fails."""
+        argument = params.argument.name
+        where, named = self._completes(params.ref)
+        request = self._request(
+            context, "completion", f"{where}#{argument}", {"value": params.argument.value}, reference
+        )
+        tool = self._server.tools.completions.get(argument) if argument in named else None
+        if tool is None and named:
+            await self._pipeline.catalogue(request, self._caller_of(context), {})
+            return types.CompleteResult(completion=types.Completion(values=[], total=0, has_more=False))
+        answer = await self._pipeline.call(request, self._caller_of(context), tool)
+        shown = answer.value
+        return types.CompleteResult(completion=types.Completion(values=shown["values"], has_more=shown["has_more"]))
+
+    def _completes(self, ref: types.PromptReference | types.ResourceTemplateReference) -> tuple[str, list[str]]:
+        """What is referred to, and the names of its arguments; none if there is no such thing."""
+        if isinstance(ref, types.PromptReference):
+            prompt = self._server.tools.prompts.get(ref.name)
+            return ref.name, list(prompt.tool.arguments.model_fields) if prompt else []
+        resource = self._server.tools.resources.get(ref.uri)
+        return ref.uri, UriTemplate.parse(ref.uri).variable_names if resource else []
 
     def _match(self, uri: str) -> tuple[Resource | None, dict[str, Any]]:
         for template, resource in self._templates:
@@ -209,44 +253,3 @@ def _challenge(context: Context, failure: Failure) -> None:
 
 def _page(params: Any) -> dict[str, Any]:
     return {} if params is None or params.cursor is None else {"cursor": params.cursor}
-
-
-def _answered(answer: Redacted) -> types.CallToolResult:
-    text = types.TextContent(type="text", text=orjson.dumps(answer.value).decode())
-    meta = {REDACTED: list(answer.redactions)} if answer.redactions else None
-    return types.CallToolResult(content=[text], structured_content=answer.value, _meta=meta)
-
-
-def _failed(failure: Failure, reference: str) -> types.CallToolResult:
-    shown = {"error": failure.as_object(reference)}
-    text = types.TextContent(type="text", text=orjson.dumps(shown).decode())
-    return types.CallToolResult(content=[text], structured_content=shown, is_error=True)
-
-
-def describe(tool: Tool) -> types.Tool:
-    """The tool as lists show it; the safety hints follow from effect and risk, so that none is forgotten."""
-    reads = tool.effect is Effect.READ
-    return types.Tool(
-        name=tool.name,
-        title=tool.title,
-        description=tool.description,
-        input_schema=tool.input_schema,
-        output_schema=tool.output_schema,
-        annotations=types.ToolAnnotations(
-            read_only_hint=reads,
-            destructive_hint=not reads and tool.risk is not Risk.LOW,
-            idempotent_hint=reads,
-            open_world_hint=tool.open_world,
-        ),
-    )
-
-
-def describe_template(resource: Resource) -> types.ResourceTemplate:
-    """The resource template as lists show it."""
-    return types.ResourceTemplate(
-        name=resource.tool.name,
-        title=resource.tool.title,
-        description=resource.tool.description,
-        uri_template=resource.uri_template,
-        mime_type=resource.mime_type,
-    )

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 
 import servers
 from compose.idp.personas import PERSONAS
-from shared.app import Parts, open_app, open_parts
+from shared.app import Parts, open_app, open_parts, open_workers
 from shared.core.scopes import expand
 from shared.core.server import Server
 from shared.core.settings import Settings
@@ -100,6 +100,6 @@ async def serve_stdio(settings: Settings, name: str) -> None:
     """Serve one server over stdin and stdout until stdin ends."""
     server = servers.load(name)
     one_user = settings.model_copy(update={"pool_min": 1})
-    async with open_all(one_user) as opened:
+    async with open_all(one_user) as opened, open_workers(opened.parts, [server]):
         pipeline = opened.parts.pipeline(server)
         await serve_over_stdio(server, pipeline, local_caller(settings), settings.body_limit_bytes)

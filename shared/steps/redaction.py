@@ -9,17 +9,34 @@ from pydantic import BaseModel, RootModel
 from shared.core.caller import Caller
 from shared.steps.audit_copy import bounded_copy
 from shared.steps.patterns import mask_all, mask_email, mask_phone, mask_text
-from shared.steps.sensitive import Exact, Mark, Sensitive, plan
+from shared.steps.sensitive import Exact, Mark, Sensitive, Untrusted, plan
+from shared.steps.untrusted import neutralise
 
-__all__ = ["Exact", "Redacted", "Sensitive", "mask_all", "mask_email", "mask_phone", "redact", "redact_for_audit"]
+__all__ = [
+    "Exact",
+    "Redacted",
+    "Sensitive",
+    "Untrusted",
+    "mask_all",
+    "mask_email",
+    "mask_phone",
+    "redact",
+    "redact_for_audit",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Redacted:
-    """What may be shown, ready for JSON, and the names of what was hidden: `email`, `a.note:iban`."""
+    """What may be shown, ready for JSON.
+
+    Attributes:
+        redactions: The names of what was hidden: `email`, `a.note:iban`.
+        untrusted: The fields that hold outsiders' text: `notes.text`.
+    """
 
     value: dict[str, Any]
     redactions: tuple[str, ...] = ()
+    untrusted: tuple[str, ...] = ()
 
 
 def redact(answer: BaseModel, caller: Caller, pii_scope: str | None = None) -> Redacted:
@@ -30,7 +47,7 @@ def redact(answer: BaseModel, caller: Caller, pii_scope: str | None = None) -> R
     """
     walk = _Walk(caller, contact=pii_scope is None or not caller.may(pii_scope))
     value = cast("dict[str, Any]", walk.model(answer, answer.model_dump(mode="json", by_alias=True), ""))
-    return Redacted(value, tuple(walk.redactions))
+    return Redacted(value, tuple(walk.redactions), tuple(walk.untrusted))
 
 
 @dataclass(slots=True)
@@ -40,6 +57,7 @@ class _Walk:
     caller: Caller
     contact: bool
     redactions: dict[str, None] = field(default_factory=dict[str, None])
+    untrusted: dict[str, None] = field(default_factory=dict[str, None])
 
     def model(self, model: BaseModel, dump: Any, path: str) -> Any:
         if isinstance(model, RootModel):
@@ -90,10 +108,16 @@ class _Walk:
             masked = text if self.caller.may(mark.scope) else mark.mask(text)
             names: Sequence[str] = ("",) if masked != text else ()
         else:
+            text, found = self.outsiders(text, path) if isinstance(mark, Untrusted) else (text, ())
             masked, names = mask_text(text, contact=self.contact)
+            names = (*found, *names)
         for name in names:
             self.redactions[f"{path}:{name}" if name else path] = None
         return masked
+
+    def outsiders(self, text: str, path: str) -> tuple[str, Sequence[str]]:
+        self.untrusted[path] = None
+        return neutralise(text)
 
 
 def _pairs(value: Any, items: Sequence[Any]) -> Iterable[tuple[Any, Any]]:

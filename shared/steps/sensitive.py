@@ -38,7 +38,12 @@ class Exact:
     """Marks text that patterns leave alone: ids, cursors, references."""
 
 
-Mark = Sensitive | Exact | None
+@dataclass(frozen=True, slots=True)
+class Untrusted:
+    """Marks text written by outsiders: neutralised, labelled, and then treated by pattern like any other."""
+
+
+Mark = Sensitive | Exact | Untrusted | None
 """How a text is treated; None is by pattern."""
 
 _NO_TEXT = (
@@ -85,13 +90,15 @@ def _mark_of(model: type[BaseModel], name: str, info: FieldInfo | ComputedFieldI
     metadata = [] if isinstance(info, ComputedFieldInfo) else info.metadata
     leaves = list(_leaves(annotation, _own(metadata, None)))
     sensitive = {mark for mark, _ in leaves if isinstance(mark, Sensitive)}
-    if len(sensitive) > 1:
+    if len(sensitive) > 1 or (sensitive and any(isinstance(mark, Untrusted) for mark, _ in leaves)):
         raise Misconfigured(f"{model.__name__}.{name} is Sensitive in two ways; split the field")
     if any(isinstance(mark, Sensitive) and _unmaskable(leaf) for mark, leaf in leaves):
         raise Misconfigured(f"{model.__name__}.{name} is Sensitive, but masks fit only text: mark the text in it")
     texts = [mark for mark, leaf in leaves if mark or not _textless(leaf)]
     if sensitive or not texts:
         return list(sensitive)
+    if any(isinstance(mark, Untrusted) for mark in texts):
+        return [Untrusted()]
     return [Exact() if all(isinstance(mark, Exact) for mark in texts) else None]
 
 
@@ -111,7 +118,7 @@ def _leaves(annotation: Any, mark: Mark) -> Iterable[tuple[Mark, Any]]:
 
 
 def _own(metadata: Iterable[Any], inherited: Mark) -> Mark:
-    marks = [entry for entry in metadata if isinstance(entry, Sensitive | Exact)]
+    marks = [entry for entry in metadata if isinstance(entry, Sensitive | Exact | Untrusted)]
     return marks[-1] if marks else inherited
 
 

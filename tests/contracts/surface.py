@@ -1,16 +1,19 @@
-"""The surface clients see, as files: one for each tool and resource template (`make snapshots` writes them).
+"""The surface clients see, as files: one for each tool, resource template and prompt (`make snapshots` writes them).
 
-A breaking change is written only once the server's major version has moved.
+A breaking change is written only once the server's major version has moved; other words of a prompt only once the
+prompt's own version has.
 """
 
+import inspect
 import json
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import servers
 from shared.core.server import Server
-from shared.edge.protocol import describe, describe_template
+from shared.edge.describe import VERSION, describe, describe_prompt, describe_template
 
 FOLDER = Path(__file__).parent / "snapshots"
 
@@ -34,7 +37,15 @@ def _of(server: Server) -> dict[str, Snapshot]:
         }
         for resource in server.tools.resources.values()
     }
-    return {name: {"version": server.version, **found} for name, found in (tools | templates).items()}
+    prompts = {
+        f"{server.name}.prompt.{name}.json": {
+            "scopes": list(prompt.tool.scopes),
+            "source": sha256(inspect.getsource(prompt.tool.run).encode()).hexdigest(),
+            **_dump(describe_prompt(prompt)),
+        }
+        for name, prompt in server.tools.prompts.items()
+    }
+    return {name: {"version": server.version, **found} for name, found in (tools | templates | prompts).items()}
 
 
 def _dump(shown: Any) -> Snapshot:
@@ -55,12 +66,31 @@ def breaking(old: Snapshot | None, new: Snapshot | None) -> list[str]:
     found = [f"scope {scope} is needed now" for scope in new["scopes"] if scope not in old["scopes"]]
     if old.get("uriTemplate") != new.get("uriTemplate"):
         found.append("the URI template is another")
+    found += _reprompted(old, new)
     for word, which, compare in (("argument", "inputSchema", _narrowed), ("answer", "outputSchema", _shrunk)):
         before, after = old.get(which, {}), new.get(which, {})
         found += [f"{word} {problem}" for problem in compare(before, after)]
         parts, same = before.get("$defs", {}), after.get("$defs", {})
         for name in sorted(parts.keys() & same.keys()):
             found += [f"{word} {name}.{problem}" for problem in compare(parts[name], same[name])]
+    return found
+
+
+def _reprompted(old: Snapshot, new: Snapshot) -> list[str]:
+    """What in a prompt's change would break a client, or steer its model otherwise without saying so."""
+    given = {argument["name"] for argument in new.get("arguments", [])}
+    needed = {argument["name"] for argument in old.get("arguments", []) if argument.get("required")}
+    found = [
+        f"argument {argument['name']} is gone" for argument in old.get("arguments", []) if argument["name"] not in given
+    ]
+    found += [
+        f"argument {argument['name']} is required now"
+        for argument in new.get("arguments", [])
+        if argument.get("required") and argument["name"] not in needed
+    ]
+    same_version = old.get("_meta", {}).get(VERSION) == new.get("_meta", {}).get(VERSION)
+    if old.get("source") != new.get("source") and same_version:
+        found.append("its words may differ: move the prompt's own version")
     return found
 
 
@@ -84,6 +114,13 @@ def _retyped(before: Snapshot, after: Snapshot) -> list[str]:
         for name in before.keys() & after.keys()
         if any(before[name].get(key) != after[name].get(key) for key in ("type", "anyOf", "$ref", "items"))
     ]
+
+
+def tokens(server: Server) -> int:
+    """About how many tokens a model reads of a server before its first call: four characters each, as a rule."""
+    shown = [found for name, found in current().items() if name.startswith(f"{server.name}.")]
+    read = [json.dumps({key: tool.get(key) for key in ("name", "description", "inputSchema")}) for tool in shown]
+    return sum(map(len, read)) // 4
 
 
 def major(snapshot: Snapshot) -> int:
@@ -111,3 +148,5 @@ def write() -> list[str]:
 if __name__ == "__main__":
     if problems := write():
         sys.exit("These break clients; move the server's major version first:\n  " + "\n  ".join(problems))
+    for each in servers.every():
+        sys.stdout.write(f"{each.name}: {len(each.tools.tools)} tools, about {tokens(each)} tokens of descriptions\n")

@@ -1,6 +1,6 @@
 """What clients see changes only on purpose, and breaks only with a new major version."""
 
-import json
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -20,10 +20,9 @@ def test_the_surface_is_as_committed(name: str) -> None:
 
 
 @pytest.mark.parametrize("server", servers.every(), ids=lambda server: server.name)
-def test_a_server_is_small_enough_for_a_model(server: Server) -> None:
-    shown = [found for name, found in surface.current().items() if name.startswith(f"{server.name}.")]
-    read = [json.dumps({key: tool.get(key) for key in ("name", "description", "inputSchema")}) for tool in shown]
-    tokens = sum(map(len, read)) // 4  # four characters a token, as a rule
+def test_a_server_is_small_enough_for_a_model(server: Server, record_property: Callable[[str, object], None]) -> None:
+    tokens = surface.tokens(server)
+    record_property("tokens", tokens)
     assert len(server.tools.tools) <= TOOLS_MAX
     assert tokens <= TOKENS_MAX, f"{server.name}: about {tokens} tokens before the first call"
 
@@ -77,6 +76,19 @@ def test_a_tool_that_is_gone_breaks_a_client() -> None:
 )
 def test_what_only_adds_breaks_nothing(changes: dict[str, Any]) -> None:
     assert surface.breaking(*changed(**changes)) == []
+
+
+def test_other_words_of_a_prompt_need_another_version_of_it() -> None:
+    old: Any = {"scopes": [], "source": "a", "_meta": {"enterprise-mcp-suite/version": "1.0.0"}}
+    new = {**old, "source": "b"}
+    assert surface.breaking(old, new) == ["its words may differ: move the prompt's own version"]
+    assert surface.breaking(old, {**new, "_meta": {"enterprise-mcp-suite/version": "1.0.1"}}) == []
+
+
+def test_an_argument_of_a_prompt_is_neither_dropped_nor_made_required() -> None:
+    old: Any = {"scopes": [], "arguments": [{"name": "a", "required": True}, {"name": "b", "required": False}]}
+    new: Any = {"scopes": [], "arguments": [{"name": "b", "required": True}]}
+    assert surface.breaking(old, new) == ["argument a is gone", "argument b is required now"]
 
 
 def test_a_breaking_change_is_written_only_with_a_new_major_version(

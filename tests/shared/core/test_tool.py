@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from shared.core.caller import Caller
 from shared.core.errors import Invalid, Misconfigured
 from shared.core.tool import Answer, Arguments, Call, Effect, Risk, Tool, Toolset, WriteArguments
-from shared.edge.protocol import describe
+from shared.edge.describe import describe
 
 Run = Callable[..., Awaitable[BaseModel]]
 

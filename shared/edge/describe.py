@@ -1,0 +1,52 @@
+"""Tools, templates and prompts as lists show them."""
+
+import mcp_types as types
+
+from shared.core.tool import Effect, Prompt, Resource, Risk, Tool
+
+VERSION = "enterprise-mcp-suite/version"
+"""Key of `_meta` with the version of a prompt."""
+
+
+def describe(tool: Tool) -> types.Tool:
+    """The tool as lists show it; the safety hints follow from effect and risk, so that none is forgotten."""
+    reads = tool.effect is Effect.READ
+    return types.Tool(
+        name=tool.name,
+        title=tool.title,
+        description=tool.description,
+        input_schema=tool.input_schema,
+        output_schema=tool.output_schema,
+        annotations=types.ToolAnnotations(
+            read_only_hint=reads,
+            destructive_hint=not reads and tool.risk is not Risk.LOW,
+            idempotent_hint=reads,
+            open_world_hint=tool.open_world,
+        ),
+    )
+
+
+def describe_template(resource: Resource) -> types.ResourceTemplate:
+    """The resource template as lists show it."""
+    return types.ResourceTemplate(
+        name=resource.tool.name,
+        title=resource.tool.title,
+        description=resource.tool.description,
+        uri_template=resource.uri_template,
+        mime_type=resource.mime_type,
+    )
+
+
+def describe_prompt(prompt: Prompt) -> types.Prompt:
+    """The prompt as lists show it."""
+    fields = prompt.tool.arguments.model_fields
+    return types.Prompt(
+        name=prompt.tool.name,
+        title=prompt.tool.title,
+        description=prompt.tool.description,
+        arguments=[
+            types.PromptArgument(name=name, description=field.description, required=field.is_required())
+            for name, field in fields.items()
+        ],
+        _meta={VERSION: prompt.version},
+    )

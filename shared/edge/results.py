@@ -1,0 +1,60 @@
+"""Answers and failures as MCP shows them, with what redaction did to them."""
+
+from typing import Any
+
+import mcp_types as types
+import orjson
+
+from shared.core.errors import Failure
+from shared.core.tool import Prompt
+from shared.edge.describe import VERSION
+from shared.steps.redaction import Redacted
+from shared.steps.untrusted import NOTICE
+
+REDACTED = "enterprise-mcp-suite/redacted"
+"""Key of `_meta` that names what was masked in an answer."""
+
+UNTRUSTED = "enterprise-mcp-suite/untrusted"
+"""Key of `_meta` that names the fields which hold text written by outsiders."""
+
+
+def answered(answer: Redacted) -> types.CallToolResult:
+    content: list[types.ContentBlock] = [types.TextContent(type="text", text=orjson.dumps(answer.value).decode())]
+    if answer.untrusted:
+        content.append(_notice(answer.untrusted))
+    return types.CallToolResult(content=content, structured_content=answer.value, _meta=told(answer))
+
+
+def told(answer: Redacted) -> dict[str, Any] | None:
+    """What was done to an answer, for programs; a model reads the notice."""
+    names = {REDACTED: answer.redactions, UNTRUSTED: answer.untrusted}
+    return {key: list(value) for key, value in names.items() if value} or None
+
+
+def _notice(fields: tuple[str, ...]) -> types.TextContent:
+    return types.TextContent(type="text", text=NOTICE.format(fields=", ".join(fields)))
+
+
+def prompted(answer: Redacted, prompt: Prompt | None) -> types.GetPromptResult:
+    messages = [_message(message) for message in answer.value["messages"]]
+    if answer.untrusted:
+        messages.append(types.PromptMessage(role="user", content=_notice(("The data above",))))
+    meta = {**(told(answer) or {}), VERSION: prompt.version if prompt else ""}
+    return types.GetPromptResult(description=answer.value["description"], messages=messages, _meta=meta)
+
+
+def _message(shown: dict[str, Any]) -> types.PromptMessage:
+    """Words as text; data as an embedded resource where it has a URI, else as JSON text."""
+    if shown["data"] is None:
+        return types.PromptMessage(role=shown["role"], content=types.TextContent(type="text", text=shown["text"] or ""))
+    data = orjson.dumps(shown["data"]).decode()
+    if shown["uri"] is None:
+        return types.PromptMessage(role=shown["role"], content=types.TextContent(type="text", text=data))
+    resource = types.TextResourceContents(uri=shown["uri"], mime_type="application/json", text=data)
+    return types.PromptMessage(role=shown["role"], content=types.EmbeddedResource(type="resource", resource=resource))
+
+
+def failed(failure: Failure, reference: str) -> types.CallToolResult:
+    shown = {"error": failure.as_object(reference)}
+    text = types.TextContent(type="text", text=orjson.dumps(shown).decode())
+    return types.CallToolResult(content=[text], structured_content=shown, is_error=True)
