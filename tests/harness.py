@@ -1,7 +1,7 @@
 """The real application in the test's own loop, on a loopback port, and real clients for it."""
 
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 import servers
 from compose.idp.provider import IdentityProvider
 from shared.app import Parts, open_app, open_parts
+from shared.core.server import Server
 from shared.core.settings import Settings
 from shared.edge.address import Address
 from shared.edge.listen import bind
@@ -190,13 +191,15 @@ def modern_headers(method: str, params: dict[str, Any]) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def open_suite(urls: Urls, folder: Path, admin_url: str = "", **overrides: Any) -> AsyncGenerator[Suite]:
-    """The application, serving on a free loopback port."""
+async def open_suite(
+    urls: Urls, folder: Path, admin_url: str = "", *, served: Sequence[Server] = (), **overrides: Any
+) -> AsyncGenerator[Suite]:
+    """The application with all servers, or those given, serving on a free loopback port."""
     with bind(Settings(port=0)) as listening:
         port = listening.getsockname()[1]
         values: dict[str, Any] = {**GENEROUS, "port": port, "data_dir": folder, **overrides}
         settings = Settings(**values)
-        served = servers.every()
+        served = served or servers.every()
         where = addresses(settings, served, alone=False)
         provider = identity_provider(settings, where)
         assert provider is not None

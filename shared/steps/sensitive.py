@@ -90,7 +90,7 @@ def _mark_of(model: type[BaseModel], name: str, info: FieldInfo | ComputedFieldI
     metadata = [] if isinstance(info, ComputedFieldInfo) else info.metadata
     leaves = list(_leaves(annotation, _own(metadata, None)))
     sensitive = {mark for mark, _ in leaves if isinstance(mark, Sensitive)}
-    if len(sensitive) > 1 or (sensitive and any(isinstance(mark, Untrusted) for mark, _ in leaves)):
+    if len(sensitive) > 1:
         raise Misconfigured(f"{model.__name__}.{name} is Sensitive in two ways; split the field")
     if any(isinstance(mark, Sensitive) and _unmaskable(leaf) for mark, leaf in leaves):
         raise Misconfigured(f"{model.__name__}.{name} is Sensitive, but masks fit only text: mark the text in it")
@@ -119,6 +119,8 @@ def _leaves(annotation: Any, mark: Mark) -> Iterable[tuple[Mark, Any]]:
 
 def _own(metadata: Iterable[Any], inherited: Mark) -> Mark:
     marks = [entry for entry in metadata if isinstance(entry, Sensitive | Exact | Untrusted)]
+    if len({type(mark) for mark in marks}) > 1:
+        raise Misconfigured("one text carries marks of two kinds; Sensitive, Exact and Untrusted exclude each other")
     return marks[-1] if marks else inherited
 
 
