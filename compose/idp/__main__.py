@@ -1,14 +1,17 @@
-"""`python -m compose.idp`: the provider in a container of its own, set by the environment.
+"""`python -m compose.idp`: the provider in a container of its own, set by the environment; events go to stderr.
 
 IDP_ISSUER         the issuer, as browsers and servers reach it
 IDP_RESOURCES      JSON object: resource identifier → list of scopes
 IDP_ALLOWED_HOSTS  more Host names to answer to, separated by blanks
 IDP_KEYS_DIR       where keys and machine secrets are kept; in memory without it
+IDP_ENVIRONMENT    `dev` also reads client metadata documents over http from this computer
 IDP_HOST, IDP_PORT where to listen; 127.0.0.1 and 9000 without them
 """
 
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import orjson
 import uvicorn
@@ -23,10 +26,19 @@ def main() -> None:
     if not issuer or not resources:
         raise Misconfigured("set IDP_ISSUER and IDP_RESOURCES")
     provider = IdentityProvider(
-        issuer, resources=orjson.loads(resources), keys_dir=Path(keys_dir) if keys_dir else None
+        issuer,
+        resources=orjson.loads(resources),
+        keys_dir=Path(keys_dir) if keys_dir else None,
+        loopback_documents=setting("IDP_ENVIRONMENT") == "dev",
+        on_event=_print,
     )
     app = idp_app(provider, setting("IDP_ALLOWED_HOSTS", "").split())
-    uvicorn.run(app, host=setting("IDP_HOST", "127.0.0.1"), port=int(setting("IDP_PORT", "9000")))
+    # Without an access log: its lines hold the queries of authorization requests.
+    uvicorn.run(app, host=setting("IDP_HOST", "127.0.0.1"), port=int(setting("IDP_PORT", "9000")), access_log=False)
+
+
+def _print(event: dict[str, Any]) -> None:
+    sys.stderr.write(orjson.dumps(event).decode() + "\n")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from compose.idp.refusals import OAuthError
 
 Endpoint = TypeVar("Endpoint")
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}  # RFC 6749 §5.1
-_EXTRA = {401: {"WWW-Authenticate": 'Basic realm="idp"'}, 429: {"Retry-After": "60"}}  # RFC 6749 §5.2
+_LATER = {"Retry-After": "60"}
+_EXTRA = {401: {"WWW-Authenticate": 'Basic realm="idp"'}, 429: _LATER, 503: _LATER}  # RFC 6749 §5.2
 
 
 def json_answer(

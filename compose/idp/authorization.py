@@ -1,14 +1,17 @@
-import re
 import secrets
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from typing import TypeVar
+from urllib.parse import urlencode, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from compose.idp import page, redirects
+from compose.idp import authorization_request, consent_page, page, redirects
 from compose.idp.clients import Client, Clients
-from compose.idp.grants import Approved, Asked, Codes
+from compose.idp.codes import Codes
+from compose.idp.consents import Consents
+from compose.idp.events import Events
+from compose.idp.grants import OFFLINE, OPENID, Approved, Asked, Grant, SignedIn
 from compose.idp.parameters import Parameters, parse, parse_form
 from compose.idp.personas import PERSONAS
 from compose.idp.refusals import OAuthError
@@ -18,36 +21,46 @@ from compose.idp.single_use import SingleUse
 _TRANSACTION_S = 600
 _TRANSACTIONS = 1000
 _COOKIE = "idp_browser"
-_S256 = re.compile(r"[A-Za-z0-9_-]{43}")  # base64url of 32 bytes
+Step = TypeVar("Step", Asked, SignedIn)
+_NOT_KEPT = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 
 class Authorization:
-    """The authorization endpoint (RFC 6749 §4.1.1) and the form of its page."""
+    """The authorization endpoint (RFC 6749 §4.1.1): who somebody is, and what they grant. No session is kept."""
 
     def __init__(
-        self, issuer: str, clients: Clients, resources: Resources, codes: Codes, clock: Callable[[], float]
+        self,
+        issuer: str,
+        clients: Clients,
+        resources: Resources,
+        codes: Codes,
+        events: Events,
+        clock: Callable[[], float],
     ) -> None:
         self._issuer = issuer
         self._path = urlsplit(issuer).path.rstrip("/")
         self._clients = clients
         self._resources = resources
         self._codes = codes
+        self._events = events
         self._clock = clock
-        self._waiting: SingleUse[Asked] = SingleUse(_TRANSACTION_S, _TRANSACTIONS, clock)
+        self._consents = Consents(clock)
+        self._asked: SingleUse[Asked] = SingleUse(_TRANSACTION_S, _TRANSACTIONS, clock)
+        self._signed_in: SingleUse[SignedIn] = SingleUse(_TRANSACTION_S, _TRANSACTIONS, clock)
 
     async def ask(self, request: Request) -> Response:
         """GET: show the page, or refuse: by redirect only once client and redirect URI are known to be good."""
         try:
             parameters = parse(request.url.query)
-            client, redirect_uri = self._destination(parameters)
+            client, redirect_uri = await self._destination(parameters)
         except OAuthError as error:
             return page.refused(error)
         browser = request.cookies.get(_COOKIE) or secrets.token_urlsafe(32)
         try:
-            asked = self._asked(parameters, client, redirect_uri, browser)
+            asked = authorization_request.read(parameters, client, redirect_uri, self._resources, browser)
         except OAuthError as error:
             return self._send_back(redirect_uri, parameters.get("state"), _told(error))
-        response = page.choose(asked, self._waiting.put(asked), f"{self._path}/login")
+        response = page.choose(asked, self._asked.put(asked), f"{self._path}/login")
         response.set_cookie(
             _COOKIE,
             browser,
@@ -58,31 +71,51 @@ class Authorization:
         )
         return response
 
-    async def decide(self, request: Request) -> Response:
-        """POST of the page's form: a persona, or none to cancel."""
+    async def choose(self, request: Request) -> Response:
+        """POST of the sign-in page: a persona, or none to cancel. On to the consent page, unless all is granted."""
         try:
             form = await parse_form(request)
-            asked = self._resume(form, request)
+            asked = _in_same_browser(self._asked.take(form.get("transaction") or ""), request)
         except OAuthError as error:
             return page.refused(error)
         try:
-            outcome = {"code": self._codes.put(self._approved(asked, form.get("persona")))}
+            somebody = self._sign_in(asked, form.get("persona"))
         except OAuthError as error:
-            outcome = _told(error)
-        return self._send_back(asked.redirect_uri, asked.state, outcome)
-
-    def _resume(self, form: Parameters, request: Request) -> Asked:
-        asked = self._waiting.take(form.get("transaction") or "")
-        if asked is None or not _same_browser(asked, request):
-            raise OAuthError(
-                "invalid_request",
-                "This page was used already, is too old, or belongs to another browser. "
-                "Go back to the program and connect again.",
+            self._events.report(
+                "login_refused", reason=error.error, client_id=asked.client.id, resource=asked.resource.uri
             )
-        return asked
+            return self._send_back(asked.redirect_uri, asked.state, _told(error))
+        if not asked.fresh_consent and self._consents.covers(somebody):
+            return self._grant(somebody, somebody.offered, remembered=True)
+        transaction = urlencode({"transaction": self._signed_in.put(somebody)})
+        return RedirectResponse(f"{self._path}/consent?{transaction}", 303, headers=_NOT_KEPT)
 
-    def _destination(self, parameters: Parameters) -> tuple[Client, str]:
-        client = self._clients.get(parameters.need("client_id"))
+    async def review(self, request: Request) -> Response:
+        """GET of the consent page; it may be loaded again."""
+        try:
+            transaction = parse(request.url.query).need("transaction")
+            somebody = _in_same_browser(self._signed_in.look(transaction), request)
+        except OAuthError as error:
+            return page.refused(error)
+        return consent_page.consent(somebody, transaction, f"{self._path}/consent")
+
+    async def decide(self, request: Request) -> Response:
+        """POST of the consent page: what is ticked is granted, if `decision` is `allow`."""
+        try:
+            form = await parse_form(request)
+            somebody = _in_same_browser(self._signed_in.take(form.get("transaction") or ""), request)
+        except OAuthError as error:
+            return page.refused(error)
+        granted = tuple(scope for scope in somebody.offered if form.get(f"{consent_page.TICK}{scope}") is not None)
+        if form.get("decision") != "allow" or not set(granted) & set(somebody.asked.resource.scopes):
+            self._events.report("consent_denied", **_facts(somebody, ()))
+            denied = OAuthError("access_denied", "The person who signed in granted nothing.")
+            return self._send_back(somebody.asked.redirect_uri, somebody.asked.state, _told(denied))
+        self._consents.remember(somebody, granted)
+        return self._grant(somebody, granted, remembered=False)
+
+    async def _destination(self, parameters: Parameters) -> tuple[Client, str]:
+        client = await self._clients.find(parameters.need("client_id"))
         if client is None:
             raise OAuthError("invalid_client", "Unknown client. It may be long ago: register again.")
         redirect_uri = parameters.need("redirect_uri")
@@ -92,45 +125,64 @@ class Authorization:
             )
         return client, redirect_uri
 
-    def _asked(self, parameters: Parameters, client: Client, redirect_uri: str, browser: str) -> Asked:
-        if parameters.need("response_type") != "code":
-            raise OAuthError("unsupported_response_type", "Use response_type=code.")
-        if parameters.get("response_mode") not in {None, "query"}:
-            raise OAuthError("invalid_request", "Use response_mode=query.")
-        challenge = parameters.need("code_challenge")
-        if parameters.get("code_challenge_method") != "S256" or not _S256.fullmatch(challenge):
-            raise OAuthError("invalid_request", "Use PKCE with code_challenge_method=S256.")
-        return Asked(
-            client_id=client.id,
-            client_name=client.name,
-            redirect_uri=redirect_uri,
-            state=parameters.get("state"),
-            challenge=challenge,
-            resource=self._resources.named(parameters.resources),
-            scope=parameters.get("scope"),
-            login_hint=parameters.get("login_hint") or parameters.get("persona"),
-            browser=browser,
-        )
-
-    def _approved(self, asked: Asked, choice: str | None) -> Approved:
+    def _sign_in(self, asked: Asked, choice: str | None) -> SignedIn:
         persona = PERSONAS.get(choice or "")
         if persona is None:
             raise OAuthError("access_denied", "Nobody signed in.")
-        scopes = asked.resource.grant(asked.scope, persona.scopes)
+        scopes = asked.resource.grant(asked.scope, (*persona.scopes, OPENID))
         if not scopes:
             raise OAuthError("invalid_scope", "The person who signed in holds none of the requested scopes.")
-        return Approved(asked, persona, scopes, int(self._clock()), secrets.token_urlsafe(16))
+        extras = ((OPENID, OPENID in asked.words), (OFFLINE, asked.client.may_refresh))
+        offered = (*scopes, *(name for name, wanted in extras if wanted and name not in scopes))
+        somebody = SignedIn(asked, persona, offered, int(self._clock()), asked.acr or persona.acr)
+        self._events.report("logged_in", acr=somebody.acr, **_facts(somebody, None))
+        return somebody
+
+    def _grant(self, somebody: SignedIn, granted: tuple[str, ...], *, remembered: bool) -> Response:
+        asked = somebody.asked
+        withheld = tuple(scope for scope in somebody.offered if scope not in granted)
+        self._events.report("consent_given", withheld=withheld, remembered=remembered, **_facts(somebody, granted))
+        grant = Grant(
+            client_id=asked.client.id,
+            persona=somebody.persona,
+            resource=asked.resource,
+            granted=granted,
+            requested=asked.words,
+            auth_time=somebody.auth_time,
+            acr=somebody.acr,
+            session=secrets.token_urlsafe(16),
+        )
+        code = self._codes.put(Approved(grant, asked.redirect_uri, asked.challenge, asked.nonce))
+        return self._send_back(asked.redirect_uri, asked.state, {"code": code})
 
     def _send_back(self, redirect_uri: str, state: str | None, outcome: dict[str, str]) -> Response:
         """Always with `state` and `iss` (RFC 9207); 303, so that no form is posted onward (RFC 9700 §4.12)."""
         url = redirects.answer(redirect_uri, {**outcome, "state": state, "iss": self._issuer})
-        return RedirectResponse(url, 303, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+        return RedirectResponse(url, 303, headers=_NOT_KEPT)
 
 
 def _told(error: OAuthError) -> dict[str, str]:
     return {"error": error.error, "error_description": error.description}
 
 
-def _same_browser(asked: Asked, request: Request) -> bool:
+def _facts(somebody: SignedIn, scopes: tuple[str, ...] | None) -> dict[str, object]:
+    asked, persona = somebody.asked, somebody.persona
+    return {
+        "client_id": asked.client.id,
+        "subject": persona.subject,
+        "tenant": persona.tenant,
+        "resource": asked.resource.uri,
+        "scopes": scopes,
+    }
+
+
+def _in_same_browser(step: Step | None, request: Request) -> Step:
+    """The step, if it waits and this is the browser that saw the page."""
     presented = request.cookies.get(_COOKIE, "")
-    return secrets.compare_digest(asked.browser.encode(), presented.encode())
+    if step is None or not secrets.compare_digest(step.browser.encode(), presented.encode()):
+        raise OAuthError(
+            "invalid_request",
+            "This page was used already, is too old, or belongs to another browser. "
+            "Go back to the program and connect again.",
+        )
+    return step

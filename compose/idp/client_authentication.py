@@ -2,25 +2,41 @@ import base64
 import hmac
 from urllib.parse import unquote_plus
 
+from starlette.requests import Request
+
 from compose.idp.clients import Client, Clients
+from compose.idp.events import Events
 from compose.idp.parameters import Parameters
 from compose.idp.refusals import OAuthError
 
 
-def authenticate(clients: Clients, authorization: str | None, form: Parameters) -> Client:
-    """The client a token request comes from (RFC 6749 §2.3, §3.2.1).
+class ClientAuthentication:
+    """Who asks at an endpoint for programs (RFC 6749 §2.3, §3.2.1)."""
 
-    Raises:
-        OAuthError: `invalid_client`: unknown, a wrong secret, or not the way it registered for.
-            `invalid_request`: several ways at once.
-    """
-    method, client_id, secret = _presented(authorization, form)
-    client = clients.get(client_id)
-    known = client.secret if client and client.secret else ""
-    matches = hmac.compare_digest(known.encode(), secret.encode())
-    if client is None or method not in client.auth_methods or not matches:
-        raise _unknown()
-    return client
+    def __init__(self, clients: Clients, events: Events) -> None:
+        self._clients = clients
+        self._events = events
+
+    async def of(self, request: Request, form: Parameters, *, public: bool = True) -> Client:
+        """The client a request comes from.
+
+        Args:
+            request: Read for its `Authorization` header.
+            form: Its body.
+            public: Whether a client without a secret will do.
+
+        Raises:
+            OAuthError: `invalid_client`: unknown, a wrong secret, or not the way it registered for.
+                `invalid_request`: several ways at once.
+        """
+        method, client_id, secret = _presented(request.headers.get("authorization"), form)
+        client = await self._clients.find(client_id)
+        known = client.secret if client and client.secret else ""
+        matches = hmac.compare_digest(known.encode(), secret.encode())
+        if client is None or method not in client.auth_methods or not matches or (method == "none" and not public):
+            self._events.report("client_authentication_failed", client_id=client.id if client else None, method=method)
+            raise _unknown()
+        return client
 
 
 def _presented(authorization: str | None, form: Parameters) -> tuple[str, str, str]:

@@ -1,21 +1,29 @@
+import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import orjson
 
+from compose.idp.documents import Documents, Published
 from compose.idp.machines import MACHINES, Machine
 from compose.idp.private_file import read_or_make
+
+_SECRET_METHODS = ("client_secret_basic", "client_secret_post")
 
 
 @dataclass(frozen=True)
 class Client:
-    """A program that may ask for tokens.
+    """A program that may ask for tokens, or about them.
 
     Attributes:
         auth_methods: How it may prove itself at the token endpoint; `none` for a public client.
+        grant_types: Of the authorization code's family; nobody is given others by registering.
+        publisher: Host its metadata document comes from, if its id is the address of one.
         machine: Who it is by itself, if it may use client credentials.
+        resource: Which resource it is, if it may ask about all tokens for that one.
     """
 
     id: str
@@ -23,15 +31,31 @@ class Client:
     auth_methods: tuple[str, ...]
     redirect_uris: tuple[str, ...] = ()
     secret: str | None = field(default=None, repr=False)
+    grant_types: tuple[str, ...] = ("authorization_code",)
+    publisher: str | None = None
     machine: Machine | None = None
+    resource: str | None = None
+
+    @property
+    def may_refresh(self) -> bool:
+        return "refresh_token" in self.grant_types
 
 
 class Clients:
-    """The machines, which are fixed, and the programs that registered themselves, of which the newest are kept."""
+    """The machines and resource servers, which are fixed; programs that registered themselves, of which the newest
+    are kept; and programs whose id is the address of their metadata document.
+    """
 
-    def __init__(self, keys_dir: Path | None = None, capacity: int = 500) -> None:
+    def __init__(
+        self,
+        keys_dir: Path | None = None,
+        capacity: int = 500,
+        resources: Iterable[str] = (),
+        documents: Documents | None = None,
+    ) -> None:
         self._capacity = capacity
-        self._machines = _machine_clients(_machine_secrets(keys_dir))
+        self._documents = documents
+        self._fixed = _machine_clients(_machine_secrets(keys_dir)) | _resource_clients(resources, keys_dir)
         self._registered: dict[str, Client] = {}
 
     def add(self, client: Client) -> None:
@@ -41,13 +65,40 @@ class Clients:
         self._registered[client.id] = client
 
     def get(self, client_id: str) -> Client | None:
-        return self._machines.get(client_id) or self._registered.get(client_id)
+        """A client known here, without asking anybody."""
+        return self._fixed.get(client_id) or self._registered.get(client_id)
+
+    async def find(self, client_id: str) -> Client | None:
+        """A client known here or, by its metadata document, elsewhere.
+
+        Raises:
+            OAuthError: `invalid_client`: the document cannot be had, or says what it must not.
+        """
+        known = self.get(client_id)
+        if known is not None or self._documents is None or "://" not in client_id:
+            return known
+        return _published(client_id, await self._documents.read(client_id))
+
+
+def resource_server_id(resource: str) -> str:
+    """The client id of a resource server; not its URL, whose colon HTTP Basic would take for the end of a name."""
+    return f"resource-{sha256(resource.encode()).hexdigest()[:16]}"
+
+
+def _published(client_id: str, document: Published) -> Client:
+    return Client(
+        client_id,
+        document.name,
+        ("none",),
+        document.redirect_uris,
+        grant_types=document.grant_types,
+        publisher=document.host,
+    )
 
 
 def _machine_clients(machine_secrets: Mapping[str, str]) -> dict[str, Client]:
-    methods = ("client_secret_basic", "client_secret_post")
     return {
-        key: Client(key, machine.name, methods, secret=machine_secrets[key], machine=machine)
+        key: Client(key, machine.name, _SECRET_METHODS, secret=machine_secrets[key], grant_types=(), machine=machine)
         for key, machine in MACHINES.items()
     }
 
@@ -58,3 +109,15 @@ def _machine_secrets(keys_dir: Path | None) -> dict[str, str]:
         return fresh
     kept = orjson.loads(read_or_make(keys_dir / "idp-machines.json", lambda: orjson.dumps(fresh)))
     return {**fresh, **kept}
+
+
+def _resource_clients(resources: Iterable[str], keys_dir: Path | None) -> dict[str, Client]:
+    """Their secrets are derived, so that every process over one `keys_dir` knows them, whatever it serves."""
+    path = keys_dir / "idp-resources.key" if keys_dir else None
+    key = read_or_make(path, lambda: secrets.token_bytes(32)) if path else secrets.token_bytes(32)
+    made: dict[str, Client] = {}
+    for resource in resources:
+        name = resource_server_id(resource)
+        secret = hmac.new(key, resource.encode(), sha256).hexdigest()
+        made[name] = Client(name, resource, _SECRET_METHODS, secret=secret, grant_types=(), resource=resource)
+    return made

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 from joserfc import jwt
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, Key, KeySet, KeySetSerialization, RSAKey
 
 from compose.idp.private_file import read_or_make, replace
@@ -48,6 +49,10 @@ class SigningKeys:
         if self._keys[0].key.get("alg") != algorithm:  # the file is older than the setting
             self.rotate()
 
+    @property
+    def algorithm(self) -> str:
+        return str(self._keys[0].key.get("alg"))
+
     def sign(self, claims: dict[str, Any], typ: str) -> str:
         """A compact JWS under the newest key; `claims` hold `exp`."""
         signer = self._keys[0]
@@ -55,6 +60,14 @@ class SigningKeys:
         algorithm = str(signer.key.get("alg"))
         header = {"alg": algorithm, "kid": signer.key.kid, "typ": typ}
         return jwt.encode(header, claims, signer.key, algorithms=[algorithm])
+
+    def read(self, token: str) -> jwt.Token | None:
+        """A compact JWS that one of the published keys signed; None for anything else."""
+        keys = [published.key for published in self._keys]
+        try:
+            return jwt.decode(token, KeySet(keys), algorithms=list(_MAKERS))
+        except (JoseError, ValueError, TypeError, KeyError):
+            return None
 
     def rotate(self) -> None:
         """Sign with a new key from now on."""
@@ -75,8 +88,14 @@ class SigningKeys:
         return [published for published in self._keys if published.needed_until > now]
 
     def _load(self, path: Path) -> list[_Published]:
-        content = orjson.loads(read_or_make(path, lambda: _dump([_Published(self._make(), 0)])))
-        keys = [_Published(JWKRegistry.import_key(entry["jwk"]), entry["needed_until"]) for entry in content]
+        content = read_or_make(path, lambda: _dump([_Published(self._make(), 0)]))
+        try:
+            entries = orjson.loads(content)
+            keys = [_Published(JWKRegistry.import_key(entry["jwk"]), entry["needed_until"]) for entry in entries]
+        except (JoseError, ValueError, TypeError, KeyError):
+            keys = []
+        if not keys:
+            raise Misconfigured(f"{path} is damaged; delete it, and everybody signs in again under a new key")
         keys[0].needed_until = self._clock() + _SHARED_GRACE_S
         return keys
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 from joserfc.jwk import KeySetSerialization
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -14,24 +15,35 @@ from starlette.routing import Route
 
 from compose.idp import metadata
 from compose.idp.authorization import Authorization
-from compose.idp.clients import Clients
-from compose.idp.grants import Codes
+from compose.idp.client_authentication import ClientAuthentication
+from compose.idp.clients import Clients, resource_server_id
+from compose.idp.codes import Codes
+from compose.idp.documents import Documents
+from compose.idp.events import Events, Sink
+from compose.idp.guarded import Guarded, Judge
+from compose.idp.id_tokens import IdTokens
+from compose.idp.inspection import Inspection
+from compose.idp.issuance import Issuance
 from compose.idp.keys import SigningKeys
 from compose.idp.personas import PERSONAS
 from compose.idp.redemption import Redemption
+from compose.idp.refresh import RefreshFamilies
 from compose.idp.registration import Registration
 from compose.idp.resources import Resources
-from compose.idp.tokens import TOKEN_LIFETIME_S, AccessTokens
+from compose.idp.revoked import Revoked
+from compose.idp.tokens import MINTED_CLIENT, TOKEN_LIFETIME_S, AccessTokens
+from compose.idp.userinfo import UserInfo
 from shared.core.errors import Misconfigured
 
-_CODE_S = 60
-_CODES = 1000
 _BODY_BYTES = 16 * 1024
 _PUBLIC = {"Cache-Control": "public, max-age=60"}
 
 
 class IdentityProvider:
     """A mock identity provider: everybody may be any persona. For laptops, tests and demos only.
+
+    Signing keys and the secrets of machines and resource servers outlive the process where there is a `keys_dir`.
+    All else is memory, of bounded size: after a restart clients register again and people sign in again.
 
     Args:
         issuer: `iss` of its tokens, byte for byte. A path in it is where its endpoints are.
@@ -40,6 +52,9 @@ class IdentityProvider:
         keys_dir: Where signing keys and machine secrets live, in files of mode 0600; None keeps them in memory.
         algorithm: `ES256` or `RS256`.
         registrations_per_minute: Of dynamic clients, over everybody.
+        loopback_documents: Read client metadata documents over http from this computer too: for development.
+        connect: Opens the transport metadata documents are read over.
+        on_event: Told what happens (`compose.idp.events`), before the answer to it leaves.
 
     Raises:
         Misconfigured: The issuer or a resource is no proper URL, or a key file is readable by others.
@@ -54,19 +69,29 @@ class IdentityProvider:
         keys_dir: Path | None = None,
         algorithm: str = "ES256",
         registrations_per_minute: int = 60,
+        loopback_documents: bool = False,
+        connect: Callable[[Judge], httpx.AsyncBaseTransport] = Guarded,
+        on_event: Sink | None = None,
     ) -> None:
         self.issuer = issuer
         self._prefix = _path_of(issuer)
-        self._resources = Resources(resources)
-        self._keys = SigningKeys(clock, keys_dir, algorithm)
-        self._clients = Clients(keys_dir)
-        self._tokens = AccessTokens(issuer, self._keys, clock)
         self._clock = clock
+        events = Events(on_event, clock)
+        self._resources = Resources(resources, issuer)
+        self._keys = SigningKeys(clock, keys_dir, algorithm)
+        documents = Documents(events, clock, loopback=loopback_documents, connect=connect)
+        self._clients = Clients(keys_dir, resources=self._resources.uris, documents=documents)
+        self._tokens = AccessTokens(issuer, self._keys, clock)
         self._metadata = metadata.describe(issuer, self._resources.scopes, algorithm)
-        codes = Codes(_CODE_S, _CODES, clock)
-        self._authorization = Authorization(issuer, self._clients, self._resources, codes, clock)
-        self._redemption = Redemption(self._clients, self._resources, codes, self._tokens)
-        self._registration = Registration(self._clients, clock, registrations_per_minute)
+        codes, revoked = Codes(clock), Revoked(clock)
+        families = RefreshFamilies(revoked, events, clock)
+        authentication = ClientAuthentication(self._clients, events)
+        self._issuance = Issuance(self._tokens, IdTokens(issuer, self._keys), families, events)
+        self._authorization = Authorization(issuer, self._clients, self._resources, codes, events, clock)
+        self._redemption = Redemption(authentication, self._resources, codes, families, self._issuance, events)
+        self._registration = Registration(self._clients, events, clock, registrations_per_minute)
+        self._inspection = Inspection(authentication, self._tokens, families, revoked, events)
+        self._userinfo = UserInfo(issuer, self._tokens, revoked)
 
     @property
     def routes(self) -> list[Route]:
@@ -77,13 +102,21 @@ class IdentityProvider:
             f"/.well-known/openid-configuration{at}",
             f"{at}/.well-known/openid-configuration",
         }
+        posted = {
+            "/login": self._authorization.choose,
+            "/consent": self._authorization.decide,
+            "/token": self._redemption.redeem,
+            "/register": self._registration.register,
+            "/revoke": self._inspection.revoke,
+            "/introspect": self._inspection.introspect,
+        }
         return [
             *(Route(path, self._describe) for path in sorted(described)),
             Route(f"{at}/jwks.json", self._jwks),
             Route(f"{at}/authorize", self._authorization.ask),
-            Route(f"{at}/login", self._authorization.decide, methods=["POST"], max_body_size=_BODY_BYTES),
-            Route(f"{at}/token", self._redemption.redeem, methods=["POST"], max_body_size=_BODY_BYTES),
-            Route(f"{at}/register", self._registration.register, methods=["POST"], max_body_size=_BODY_BYTES),
+            Route(f"{at}/consent", self._authorization.review, methods=["GET"]),
+            Route(f"{at}/userinfo", self._userinfo.tell, methods=["GET", "POST"], max_body_size=_BODY_BYTES),
+            *(Route(f"{at}{path}", take, methods=["POST"], max_body_size=_BODY_BYTES) for path, take in posted.items()),
         ]
 
     def mint(
@@ -109,8 +142,8 @@ class IdentityProvider:
         """
         who = PERSONAS[persona]
         granted = self._resources.named([resource]).held(who.scopes) if scopes is None else scopes
-        session = {"acr": who.acr, "auth_time": int(self._clock()), "client_id": "mcp-suite", **claims}
-        return self._tokens.issue(
+        session = {"acr": who.acr, "auth_time": int(self._clock()), "client_id": MINTED_CLIENT, **claims}
+        issued = self._tokens.issue(
             who,
             client_id=str(session.pop("client_id")),
             audience=resource,
@@ -118,6 +151,8 @@ class IdentityProvider:
             lifetime_s=lifetime_s,
             **session,
         )
+        self._issuance.report("minted", issued, tuple(granted), tenant=issued.claims.get("tenant"))
+        return issued.token
 
     def rotate(self) -> None:
         """Sign with a new key; the old one stays in the JWK set until its last token has ended."""
@@ -137,6 +172,17 @@ class IdentityProvider:
         if client is None or client.machine is None or client.secret is None:
             raise KeyError(client_id)
         return client.secret
+
+    def resource_server(self, resource: str) -> tuple[str, str]:
+        """Client id and secret with which a server asks about tokens for it (RFC 7662).
+
+        Raises:
+            KeyError: No such resource.
+        """
+        client = self._clients.get(resource_server_id(resource))
+        if client is None or client.secret is None:
+            raise KeyError(resource)
+        return client.id, client.secret
 
     async def _describe(self, request: Request) -> JSONResponse:  # noqa: ARG002 Starlette passes it
         return JSONResponse(self._metadata, headers=_PUBLIC)

@@ -1,18 +1,21 @@
 import secrets
-from collections import deque
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from compose.idp import page, redirects
+from compose.idp import redirects
+from compose.idp.allowance import Allowance
 from compose.idp.answers import json_answer
 from compose.idp.clients import Client, Clients
+from compose.idp.events import Events
 from compose.idp.refusals import OAuthError
+from compose.idp.visible import visible
 
-_WINDOW_S = 60
+_GRANT_TYPES = ("authorization_code", "refresh_token")
 
 AuthMethod = Literal["none", "client_secret_basic", "client_secret_post"]
 
@@ -39,31 +42,32 @@ class ClientMetadata(BaseModel):
 class Registration:
     """Dynamic client registration (RFC 7591), open to everybody and therefore bounded in number and rate."""
 
-    def __init__(self, clients: Clients, clock: Callable[[], float], per_minute: int) -> None:
+    def __init__(self, clients: Clients, events: Events, clock: Callable[[], float], per_minute: int) -> None:
         self._clients = clients
+        self._events = events
         self._clock = clock
-        self._recent: deque[float] = deque(maxlen=per_minute)
+        self._allowance = Allowance(per_minute, clock)
 
     @json_answer
     async def register(self, request: Request) -> JSONResponse:
-        self._admit()
+        if not self._allowance.take():
+            raise OAuthError("temporarily_unavailable", "Too many registrations. Try again in a minute.", 429)
         metadata = _checked(await request.body())
         method = metadata.token_endpoint_auth_method
         client = Client(
             id=secrets.token_urlsafe(16),
-            name=page.visible(metadata.client_name),
+            name=visible(metadata.client_name),
             auth_methods=(method,),
             redirect_uris=metadata.redirect_uris,
             secret=None if method == "none" else secrets.token_urlsafe(32),
+            grant_types=tuple(name for name in _GRANT_TYPES if name in metadata.grant_types),
         )
         self._clients.add(client)
+        hosts = tuple(urlsplit(uri).netloc or urlsplit(uri).scheme for uri in client.redirect_uris)
+        self._events.report(
+            "client_registered", client_id=client.id, client_name=client.name, method=method, redirect_hosts=hosts
+        )
         return JSONResponse(_information(client, metadata, int(self._clock())), 201)
-
-    def _admit(self) -> None:
-        now = self._clock()
-        if len(self._recent) == self._recent.maxlen and now - self._recent[0] < _WINDOW_S:
-            raise OAuthError("temporarily_unavailable", "Too many registrations. Try again in a minute.", 429)
-        self._recent.append(now)
 
 
 def _checked(body: bytes) -> ClientMetadata:
@@ -82,7 +86,8 @@ def _checked(body: bytes) -> ClientMetadata:
         )
     if "authorization_code" not in metadata.grant_types or "code" not in metadata.response_types:
         raise OAuthError(
-            "invalid_client_metadata", "Only the grant authorization_code with response type code is registered."
+            "invalid_client_metadata",
+            "Register the grant authorization_code, with refresh_token if wanted, and response type code.",
         )
     return metadata
 
@@ -98,6 +103,6 @@ def _information(client: Client, metadata: ClientMetadata, now: int) -> dict[str
         "redirect_uris": list(client.redirect_uris),
         "application_type": metadata.application,
         "token_endpoint_auth_method": metadata.token_endpoint_auth_method,
-        "grant_types": ["authorization_code"],
+        "grant_types": list(client.grant_types),
         "response_types": ["code"],
     }

@@ -37,15 +37,21 @@ class Resources:
 
     Args:
         declared: Resource identifier → scopes.
+        issuer: The provider, itself the resource of tokens that only tell who somebody is (OpenID Connect).
     """
 
-    def __init__(self, declared: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, declared: Mapping[str, Sequence[str]], issuer: str) -> None:
+        self.identity = Resource(issuer, ("openid",))
         self._by_uri: dict[str, Resource] = {}
         for uri, scopes in declared.items():
             parts = urlsplit(uri)
             if not (parts.scheme and parts.netloc) or "#" in uri:
                 raise Misconfigured(f"a resource is an absolute URI without fragment (RFC 8707 §2), not {uri}")
             self._by_uri[_canonical(uri)] = Resource(uri, tuple(scopes))
+
+    @property
+    def uris(self) -> list[str]:
+        return [one.uri for one in self._by_uri.values()]
 
     @property
     def scopes(self) -> list[str]:

@@ -2,6 +2,8 @@ import secrets
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from compose.idp.expiring import Expiring
+
 T = TypeVar("T")
 
 
@@ -11,32 +13,29 @@ class SingleUse(Generic[T]):
     Args:
         lifetime_s: Seconds a name stays good.
         capacity: How many are kept at most.
+        clock: Seconds since the epoch.
     """
 
     def __init__(self, lifetime_s: float, capacity: int, clock: Callable[[], float]) -> None:
         self._lifetime_s = lifetime_s
-        self._capacity = capacity
         self._clock = clock
-        self._kept: dict[str, tuple[float, T]] = {}
+        self._kept: Expiring[T] = Expiring(capacity, clock)
 
     def __len__(self) -> int:
         return len(self._kept)
 
     def put(self, value: T) -> str:
         """Keep the value; returns its name (256 random bits)."""
-        self._make_room()
         name = secrets.token_urlsafe(32)
-        self._kept[name] = (self._clock() + self._lifetime_s, value)
+        self._kept.put(name, value, self._clock() + self._lifetime_s)
         return name
 
-    def take(self, name: str) -> T | None:
-        """The value, which is then gone; None if there is none, it was taken before, or it is too late."""
-        ends, value = self._kept.pop(name, (0.0, None))
-        return value if self._clock() < ends else None
+    def look(self, name: str) -> T | None:
+        """The value, which stays; None if there is none, it was taken before, or it is too late."""
+        return self._kept.get(name)
 
-    def _make_room(self) -> None:
-        now = self._clock()
-        for name, (ends, _) in list(self._kept.items()):  # oldest first: a dict keeps the order of insertion
-            if ends > now and len(self._kept) < self._capacity:
-                break
-            del self._kept[name]
+    def take(self, name: str) -> T | None:
+        """As `look`, but then it is gone."""
+        value = self._kept.get(name)
+        self._kept.drop(name)
+        return value

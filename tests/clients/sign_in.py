@@ -13,7 +13,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 from pydantic import AnyUrl
 
-from tests.personas import choose_persona
+from tests.compose.idp.consent import sign_in
 
 CALLBACK = "http://127.0.0.1:33333/callback"
 
@@ -51,7 +51,7 @@ class SignIn:
     async def browse(self, authorize_url: str) -> None:
         self.asked.append(authorize_url)
         async with httpx.AsyncClient() as browser:
-            location = await choose_persona(browser, authorize_url, self._persona)
+            location = await sign_in(browser, authorize_url, self._persona)
         assert location.startswith(CALLBACK)
         self._answer = parse_qs(urlsplit(location).query)
 

@@ -31,20 +31,28 @@ CALLBACK = "http://127.0.0.1:33333/callback"
 
 
 class Form(HTMLParser):
-    """The first form of a page: where it goes and what is hidden in it."""
+    """The first form of a page: where it goes, what is hidden in it and what is ticked."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
         self.action = ""
-        self.hidden: dict[str, str] = {}
+        self.filled: dict[str, str] = {}
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
             self.action = given["action"]
-        elif tag == "input" and given.get("type") == "hidden":
-            self.hidden[given["name"]] = given["value"]
+        elif tag == "input" and (given["type"] == "hidden" or "checked" in given):
+            self.filled[given["name"]] = given["value"]
+
+
+async def submit(browser: httpx.AsyncClient, page: httpx.Response, **pressed: str) -> httpx.Response:
+    """The redirect that answers the page's form, filled in as it came."""
+    form = Form(page.text)
+    answer = await browser.post(urljoin(str(page.url), form.action), data={**form.filled, **pressed})
+    assert answer.status_code == 303, answer.text
+    return answer
 
 
 class SignIn:
@@ -72,15 +80,16 @@ class SignIn:
         self._client = client_info
 
     async def browse(self, authorize_url: str) -> None:
-        """Open the page and choose the persona, as a browser with a person before it would."""
+        """Open the page, choose the persona and allow what is asked, as a browser with a person before it would."""
         self.asked.append(authorize_url)
         async with httpx.AsyncClient() as browser:
             page = await browser.get(authorize_url)
             assert page.status_code == 200, page.text
-            form = Form(page.text)
-            data = {**form.hidden, "persona": self._persona}
-            answer = await browser.post(urljoin(str(page.url), form.action), data=data)
-        assert answer.status_code == 303, answer.text
+            answer = await submit(browser, page, persona=self._persona)
+            if answer.headers["location"].startswith("/"):
+                page = await browser.get(urljoin(str(page.url), answer.headers["location"]))
+                assert page.status_code == 200, page.text
+                answer = await submit(browser, page, decision="allow")
         assert answer.headers["location"].startswith(CALLBACK)
         self._answer = parse_qs(urlsplit(answer.headers["location"]).query)
 

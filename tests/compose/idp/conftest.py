@@ -1,4 +1,5 @@
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import httpx
 import pytest
@@ -16,7 +17,10 @@ def anyio_backend() -> str:
 @pytest.fixture
 async def flow(anyio_backend: str) -> AsyncGenerator[Flow]:
     clock = Clock()
-    provider = IdentityProvider(ISSUER, resources=RESOURCES, clock=clock)
+    events: list[dict[str, Any]] = []
+    provider = IdentityProvider(
+        ISSUER, resources=RESOURCES, clock=clock, loopback_documents=True, on_event=events.append
+    )
     transport = httpx.ASGITransport(Starlette(routes=provider.routes))
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
-        yield Flow(provider, http, clock)
+        yield Flow(provider, http, clock, events)

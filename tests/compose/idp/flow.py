@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -10,7 +10,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from compose.idp.provider import IdentityProvider
-from tests.personas import choose_persona
+from tests.compose.idp.consent import sign_in
 
 ORIGIN = "http://127.0.0.1:8080"
 ISSUER = f"{ORIGIN}/idp"
@@ -38,7 +38,14 @@ class Clock:
 class Flow:
     """A public client with a browser, walking through the code flow; each step can be bent."""
 
-    def __init__(self, provider: IdentityProvider, http: httpx.AsyncClient, clock: Clock) -> None:
+    def __init__(
+        self,
+        provider: IdentityProvider,
+        http: httpx.AsyncClient,
+        clock: Clock,
+        events: list[dict[str, Any]] | None = None,
+    ) -> None:
+        self.events = [] if events is None else events
         self.provider = provider
         self.http = http
         self.clock = clock
@@ -70,9 +77,11 @@ class Flow:
         }
         return f"{ISSUER}/authorize?{urlencode({k: v for k, v in asked.items() if v is not None})}"
 
-    async def login(self, persona: str = "support", **changes: str | None) -> dict[str, str]:
+    async def login(
+        self, persona: str = "support", *, decision: str = "allow", untick: Collection[str] = (), **changes: str | None
+    ) -> dict[str, str]:
         """The parameters the client's redirect URI receives."""
-        return query(await choose_persona(self.http, self.authorize_url(**changes), persona))
+        return query(await sign_in(self.http, self.authorize_url(**changes), persona, decision, untick))
 
     async def redeem(self, code: str | None, **changes: str | None) -> httpx.Response:
         form: dict[str, str | None] = {
@@ -85,6 +94,27 @@ class Flow:
             **changes,
         }
         return await self.http.post("/idp/token", data={k: v for k, v in form.items() if v is not None})
+
+    async def tokens(self, persona: str = "support", **changes: Any) -> dict[str, Any]:
+        """The answer of the token endpoint after signing in."""
+        answer = await self.redeem((await self.login(persona, **changes))["code"], resource=None)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def refresh(self, token: str, **changes: str | None) -> httpx.Response:
+        form = {"grant_type": "refresh_token", "client_id": self.client_id, "refresh_token": token, **changes}
+        return await self.http.post("/idp/token", data={k: v for k, v in form.items() if v is not None})
+
+    async def introspected(self, token: str, resource: str = CUSTOMERS) -> dict[str, Any]:
+        """What the server of `resource` is told about the token."""
+        auth = self.provider.resource_server(resource)
+        answer = await self.http.post("/idp/introspect", data={"token": token}, auth=auth)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def told(self, event: str) -> list[dict[str, Any]]:
+        """The events of one kind."""
+        return [told for told in self.events if told["event"] == event]
 
     async def jwks(self) -> Mapping[str, Any]:
         return (await self.http.get("/idp/jwks.json")).json()

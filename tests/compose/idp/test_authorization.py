@@ -1,8 +1,9 @@
 import pytest
 
 from compose.idp.personas import PERSONAS
+from tests.compose.idp.consent import sign_in
 from tests.compose.idp.flow import CALLBACK, CUSTOMERS, ISSUER, Flow, query
-from tests.personas import LoginForm, choose_persona
+from tests.personas import LoginForm
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +37,7 @@ async def test_the_page_cannot_be_framed_kept_or_scripted(flow: Flow) -> None:
 
 
 async def test_a_choice_sends_the_browser_back_with_code_state_and_issuer(flow: Flow) -> None:
-    url = await choose_persona(flow.http, flow.authorize_url(), "support")
+    url = await sign_in(flow.http, flow.authorize_url(), "support")
     assert url.startswith(f"{CALLBACK}?")
     answer = query(url)
     assert answer.keys() == {"code", "state", "iss"}
@@ -149,13 +150,13 @@ async def test_two_resources_are_refused(flow: Flow) -> None:
 
 
 async def test_a_native_program_may_listen_on_any_loopback_port(flow: Flow) -> None:
-    url = await choose_persona(flow.http, flow.authorize_url(redirect_uri="http://127.0.0.1:50001/callback"), "support")
+    url = await sign_in(flow.http, flow.authorize_url(redirect_uri="http://127.0.0.1:50001/callback"), "support")
     assert url.startswith("http://127.0.0.1:50001/callback?")
 
 
 async def test_the_query_of_a_redirect_uri_is_kept(flow: Flow) -> None:
     await flow.register(redirect_uris=["https://app.example/cb?tab=1"])
-    url = await choose_persona(flow.http, flow.authorize_url(redirect_uri="https://app.example/cb?tab=1"), "support")
+    url = await sign_in(flow.http, flow.authorize_url(redirect_uri="https://app.example/cb?tab=1"), "support")
     assert query(url).keys() == {"tab", "code", "state", "iss"}
 
 

@@ -64,9 +64,11 @@ async def test_the_grant_is_what_was_asked_for_cut_down_to_what_the_person_holds
     assert (await flow.verified(answer.json()["access_token"])).claims["scope"] == granted
 
 
-@pytest.mark.parametrize("change", [{"scope": "customers:admin"}, {"resource": TICKETS, "scope": None}])
+@pytest.mark.parametrize("change", [{"scope": "customers:admin"}, {"resource": TICKETS, "scope": "tickets:write"}])
 async def test_an_empty_grant_is_an_error_not_a_token(flow: Flow, change: dict[str, str | None]) -> None:
-    assert (await flow.login("support", **change))["error"] == "invalid_scope"
+    asked = {"scope": "customers:read", **change}
+    answer = await flow.login("support", scope=asked["scope"], resource=asked.get("resource", CUSTOMERS))
+    assert answer["error"] == "invalid_scope"
 
 
 @pytest.mark.parametrize(
@@ -135,12 +137,20 @@ async def test_a_code_of_another_client_is_refused(flow: Flow) -> None:
 
 async def test_codes_tokens_and_secrets_are_never_logged(flow: Flow, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    client = await flow.register(token_endpoint_auth_method="client_secret_post")
-    code = (await flow.login())["code"]
-    answer = await flow.redeem(code, client_secret=client["client_secret"])
+    client = await flow.register(
+        token_endpoint_auth_method="client_secret_post", grant_types=["authorization_code", "refresh_token"]
+    )
+    secret = {"client_secret": client["client_secret"]}
+    code = (await flow.login(scope="openid customers:read"))["code"]
+    first = (await flow.redeem(code, **secret)).json()
+    second = (await flow.refresh(first["refresh_token"], **secret)).json()
+    await flow.refresh(first["refresh_token"], **secret)
+    await flow.introspected(second["access_token"])
+    await flow.http.post("/idp/revoke", data={"token": second["access_token"], "client_id": flow.client_id, **secret})
     assert "POST http://127.0.0.1:8080/idp/token" in caplog.text
-    for secret in (code, answer.json()["access_token"], client["client_secret"]):
-        assert secret not in caplog.text
+    tokens = [body[name] for body in (first, second) for name in ("access_token", "refresh_token", "id_token")]
+    for hidden in (code, client["client_secret"], *tokens):
+        assert hidden not in caplog.text
 
 
 async def test_a_json_body_is_no_form(flow: Flow) -> None:

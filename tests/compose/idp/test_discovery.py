@@ -29,14 +29,20 @@ async def test_metadata_is_found_where_clients_look_and_names_the_issuer_byte_fo
         "client_secret_basic",
         "client_secret_post",
     }
+    assert "openid" in document["scopes_supported"]
     assert "offline_access" not in document["scopes_supported"]
+    assert document["grant_types_supported"] == ["authorization_code", "refresh_token", "client_credentials"]
+    assert "none" not in document["introspection_endpoint_auth_methods_supported"]
+    assert document["request_uri_parameter_supported"] is False
     assert str(OAuthMetadata.model_validate(document).issuer) == ISSUER
 
 
 async def test_every_endpoint_in_the_metadata_exists(flow: Flow) -> None:
     document = (await flow.http.get("/.well-known/oauth-authorization-server/idp")).json()
     assert (await flow.http.get(document["jwks_uri"])).status_code == 200
-    for name in ("authorization_endpoint", "token_endpoint", "registration_endpoint"):
+    endpoints = [name for name in document if name.endswith("_endpoint")]
+    assert len(endpoints) == 6
+    for name in endpoints:
         assert (await flow.http.request("PUT", document[name])).status_code == 405
 
 

@@ -60,8 +60,33 @@ def test_keys_and_machine_secrets_outlive_the_process_in_private_files(tmp_path:
     jwt.decode(token, KeySet.import_key_set(second.public()), algorithms=["ES256"])
     again = IdentityProvider(ISSUER, resources=RESOURCES, keys_dir=folder)
     assert first.machine_secret("acme-sync") == again.machine_secret("acme-sync")
-    assert {path.name for path in folder.iterdir()} == {"idp-keys.json", "idp-machines.json"}
+    assert {path.name for path in folder.iterdir()} == {"idp-keys.json", "idp-machines.json", "idp-resources.key"}
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+
+
+async def test_a_restart_keeps_the_signing_key_and_a_rotation_before_it_the_old_one(tmp_path: Path) -> None:
+    clock = Clock()
+
+    def started() -> IdentityProvider:
+        return IdentityProvider(ISSUER, resources=RESOURCES, clock=clock, keys_dir=tmp_path)
+
+    first = started()
+    old = first.mint("support", CUSTOMERS)
+    assert started().key_set() == first.key_set()
+    first.rotate()
+    second = started()
+    assert second.key_set()["keys"] == first.key_set()["keys"]
+    new = second.mint("support", CUSTOMERS)
+    kids = [jwt.decode(token, KeySet.import_key_set(second.key_set())).header["kid"] for token in (new, old)]
+    assert kids == [key["kid"] for key in second.key_set()["keys"] if "kid" in key]
+
+
+async def test_an_id_token_verifies_after_a_rotation(flow: Flow) -> None:
+    await flow.register()
+    token = (await flow.tokens(scope="customers:read openid"))["id_token"]
+    flow.provider.rotate()
+    flow.clock.now += 599
+    await flow.verified(token)
 
 
 def test_a_token_signed_by_another_process_verifies_after_a_rotation(tmp_path: Path) -> None:
@@ -78,6 +103,14 @@ def test_a_key_file_others_can_read_is_refused(tmp_path: Path) -> None:
     SigningKeys(Clock(), tmp_path)
     (tmp_path / "idp-keys.json").chmod(0o644)
     with pytest.raises(Misconfigured, match="chmod 600"):
+        SigningKeys(Clock(), tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "[{}]", '{"a": 1}', '[{"jwk": {"kty": "EC"}, "needed_until": 0}]'])
+def test_a_damaged_key_file_is_refused_with_advice(tmp_path: Path, content: str) -> None:
+    SigningKeys(Clock(), tmp_path)
+    (tmp_path / "idp-keys.json").write_text(content)
+    with pytest.raises(Misconfigured, match="delete it"):
         SigningKeys(Clock(), tmp_path)
 
 

@@ -14,7 +14,8 @@ pytestmark = pytest.mark.anyio
 async def test_a_public_client_gets_an_id_and_no_secret(flow: Flow) -> None:
     answer = await flow.register(grant_types=["authorization_code", "refresh_token"], scope="customers:read")
     assert "client_secret" not in answer
-    assert answer["grant_types"] == ["authorization_code"]
+    assert answer["grant_types"] == ["authorization_code", "refresh_token"]
+    assert (await flow.register())["grant_types"] == ["authorization_code"]
     assert answer["application_type"] == "native"
     assert answer["redirect_uris"] == [CALLBACK]
 

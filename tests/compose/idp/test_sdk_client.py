@@ -1,5 +1,7 @@
 """The official SDK's own client against a protected resource that trusts the provider."""
 
+import json
+from ipaddress import ip_address
 from typing import Any
 
 import httpx
@@ -16,9 +18,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from compose.idp.guarded import Address, Guarded, Judge
 from compose.idp.provider import IdentityProvider
+from tests.compose.idp.consent import sign_in
+from tests.compose.idp.documents import DocumentHost
 from tests.compose.idp.flow import CALLBACK, CUSTOMERS, ISSUER, ORIGIN, RESOURCES, query
-from tests.personas import choose_persona
 
 pytestmark = pytest.mark.anyio
 
@@ -43,9 +47,9 @@ class Storage:
         self.client = client_info
 
 
-def deployment() -> tuple[IdentityProvider, Starlette]:
+def deployment(**options: Any) -> tuple[IdentityProvider, Starlette]:
     """Provider and resource server on one port; the resource wants `customers:read`, a POST `customers:write`."""
-    provider = IdentityProvider(ISSUER, resources=RESOURCES)
+    provider = IdentityProvider(ISSUER, resources=RESOURCES, **options)
 
     async def resource(request: Request) -> JSONResponse:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
@@ -82,7 +86,7 @@ class Person:
 
     async def visit(self, url: str) -> None:
         self.logins += 1
-        self._answer = query(await choose_persona(self._browser, url, self._persona))
+        self._answer = query(await sign_in(self._browser, url, self._persona))
 
     async def come_back(self) -> AuthorizationCodeResult:
         return AuthorizationCodeResult(code=self._answer["code"], state=self._answer["state"], iss=self._answer["iss"])
@@ -109,6 +113,75 @@ async def test_the_sdk_client_discovers_registers_logs_in_and_steps_up(method: A
     assert storage.client is not None
     assert storage.client.issuer == ISSUER
     assert storage.client.token_endpoint_auth_method == (method or "client_secret_basic")
+
+
+@pytest.mark.parametrize("method", ["none", "client_secret_basic"])
+async def test_the_sdk_client_refreshes_instead_of_asking_the_person_again(method: Any) -> None:
+    events: list[dict[str, Any]] = []
+    _, app = deployment(on_event=events.append)
+    person, storage = Person(app, "manager"), Storage()
+    metadata = OAuthClientMetadata(redirect_uris=[AnyUrl(CALLBACK)], token_endpoint_auth_method=method)
+    auth = OAuthClientProvider(CUSTOMERS, metadata, storage, person.visit, person.come_back)
+    seen: list[dict[str, Any]] = []
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), auth=auth) as http:
+        for _ in range(4):
+            seen.append((await http.get(CUSTOMERS)).json())
+            auth.context.token_expiry_time = 1.0
+    assert person.logins == 1
+    assert [told["grant_type"] for told in events if told["event"] == "token_issued"] == [
+        "authorization_code",
+        *["refresh_token"] * 3,
+    ]
+    assert (len({claims["jti"] for claims in seen}), len({claims["sid"] for claims in seen})) == (4, 1)
+
+
+async def test_the_sdk_client_signs_in_anew_when_its_refresh_token_was_revoked() -> None:
+    _, app = deployment()
+    person, storage = Person(app, "manager"), Storage()
+    metadata = OAuthClientMetadata(redirect_uris=[AnyUrl(CALLBACK)], token_endpoint_auth_method="none")
+    auth = OAuthClientProvider(CUSTOMERS, metadata, storage, person.visit, person.come_back)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), auth=auth) as http:
+        await http.get(CUSTOMERS)
+        tokens, client = storage.tokens, storage.client
+        form = {"token": tokens and tokens.refresh_token, "client_id": client and client.client_id}
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app)) as plain:
+            revoked = await plain.post(f"{ISSUER}/revoke", data=form)
+        auth.context.token_expiry_time = 1.0
+        answer = await http.get(CUSTOMERS)
+    assert (revoked.status_code, answer.status_code, person.logins) == (200, 200, 2)
+
+
+async def test_the_sdk_client_describes_itself_by_a_document_and_does_not_register() -> None:
+    url, asked = "https://client.example/oauth/client.json", list[str]()
+
+    async def public(name: str, port: int) -> list[Address]:
+        return [ip_address("8.8.8.8")]
+
+    def answered(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers["host"])
+        return httpx.Response(200, stream=httpx.ByteStream(json.dumps(DocumentHost().document(url)).encode()))
+
+    def connect(judge: Judge) -> httpx.AsyncBaseTransport:
+        return Guarded(judge, resolve=public, inner=httpx.MockTransport(answered))
+
+    events: list[dict[str, Any]] = []
+    _, app = deployment(connect=connect, on_event=events.append)
+    person = Person(app, "manager")
+    auth = OAuthClientProvider(
+        CUSTOMERS,
+        OAuthClientMetadata(redirect_uris=[AnyUrl(CALLBACK)]),
+        Storage(),
+        person.visit,
+        person.come_back,
+        client_metadata_url=url,
+    )
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), auth=auth) as http:
+        read = await http.get(CUSTOMERS)
+        auth.context.token_expiry_time = 1.0
+        refreshed = await http.get(CUSTOMERS)
+    assert [answer.json()["client_id"] for answer in (read, refreshed)] == [url, url]
+    assert (person.logins, asked) == (1, ["client.example"])
+    assert "client_registered" not in [told["event"] for told in events]
 
 
 @pytest.mark.parametrize("method", ["client_secret_post", "client_secret_basic"])
