@@ -1,6 +1,6 @@
 # `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check format snapshots docs verify clean
+.PHONY: help setup up test bench check format snapshots conformance docs verify clean
 SHELL := /bin/sh
 
 PYTHON ?= python3
@@ -44,14 +44,20 @@ format: setup ## Format and fix what can be fixed
 snapshots: setup ## Write the snapshots of the surface anew; refuses breaking changes
 	@$(BIN)/python -m tests.contracts.surface
 
+conformance: setup ## Run the official conformance suite of MCP, in both eras
+	@$(BIN)/python -m tests.conformance
+
 docs: setup ## Write the generated pages of docs/ anew
 	@$(BIN)/python -m shared.ops.reference
+
+bench: setup ## Measure the speed beside others' (10 minutes; ARGS=--write writes docs/bench.md, ARGS=--quick tries it)
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 verify: setup ## Verify the audit chain of this machine's suite
 	@$(BIN)/mcp-suite audit verify
 
 clean: ## Remove the environment and caches; data stays in the data directory
-	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis tests/clients/*/.venv
+	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis tests/clients/*/.venv tests/clients/*/node_modules tests/conformance/node_modules
 
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

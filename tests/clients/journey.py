@@ -1,20 +1,27 @@
 """The journey, with the 2.x SDK in either era; `sdk-1.30/journey.py` makes the same with its own SDK."""
 
 import json
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
 from mcp import Client
 from mcp_types import TextResourceContents
 
-TOOLS = {
-    "get_customer",
-    "get_customers",
-    "search_customers",
-    "list_customer_orders",
-    "create_customer",
-    "update_customer",
-}
+from servers.customers.server import server
+from shared.core.caller import Caller
+from shared.core.tool import Tool
+
+
+def shown(declared: Mapping[str, Tool], *scopes: str) -> list[str]:
+    """Names that callers who hold `scopes` should see, in the order of declaration."""
+    held = Caller.granted(list(scopes))
+    return [name for name, tool in declared.items() if held.issuperset(tool.scopes)]
+
+
+TOOLS = set(shown(server.tools.tools, "customers:write", "customers:pii"))
+READING = set(shown(server.tools.tools, "customers:read"))
+TEMPLATES = shown({uri: found.tool for uri, found in server.tools.resources.items()}, "customers:read")
 
 
 async def ask(client: Client, tool: str, arguments: dict[str, Any], *, fails: bool = False) -> dict[str, Any]:
@@ -70,7 +77,7 @@ def judge(seen: dict[str, Any], name: str, known: dict[str, Any], tools: set[str
         tools: Those it may list: the scopes it had when it listed decide.
     """
     assert (seen["server"], set(seen["tools"])) == ("customers", tools)
-    assert seen["templates"] == ["customer://{customer_id}"]
+    assert seen["templates"] == TEMPLATES
     assert known["id"] in [customer["id"] for customer in seen["found"]["customers"]]
     assert seen["read"]["id"] == seen["found"]["customers"][0]["id"]
     created = seen["created"]["customer"]

@@ -22,7 +22,7 @@ from tests.harness import ERAS, LEGACY, MODERN, Suite
 
 pytestmark = pytest.mark.anyio
 
-READING = journey.TOOLS - {"create_customer", "update_customer"}
+READING = journey.READING
 MODES = {"sdk-2-modern": "auto", "sdk-2-legacy": "legacy"}
 
 
