@@ -1,11 +1,35 @@
 """Tools, templates and prompts as lists show them."""
 
+from typing import Any
+
 import mcp_types as types
 
 from shared.core.tool import Effect, Prompt, Resource, Risk, Tool
 
 VERSION = "enterprise-mcp-suite/version"
 """Key of `_meta` with the version of a prompt."""
+
+INVERSE = "enterprise-mcp-suite/inverse"
+"""Key of `_meta` with the tool that takes a call back."""
+
+
+_FAILED: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "error": {
+            "type": "object",
+            "properties": {
+                "code": {"type": "string"},
+                "message": {"type": "string"},
+                "retryable": {"type": "boolean"},
+                "reference": {"type": "string"},
+                "details": {"type": "object"},
+            },
+            "required": ["code", "message", "retryable", "reference"],
+        }
+    },
+    "required": ["error"],
+}
 
 
 def describe(tool: Tool) -> types.Tool:
@@ -16,14 +40,24 @@ def describe(tool: Tool) -> types.Tool:
         title=tool.title,
         description=tool.description,
         input_schema=tool.input_schema,
-        output_schema=tool.output_schema,
+        output_schema=_outcome(tool.output_schema),
         annotations=types.ToolAnnotations(
             read_only_hint=reads,
             destructive_hint=not reads and tool.risk is not Risk.LOW,
             idempotent_hint=reads,
             open_world_hint=tool.open_world,
         ),
+        _meta={INVERSE: tool.inverse} if tool.inverse else None,
     )
+
+
+def _outcome(answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer or the failure: TypeScript clients hold results with `isError` against the schema too, and say
+    what does not fit it in place of what went wrong.
+    """
+    shared = {"$defs": answer["$defs"]} if "$defs" in answer else {}
+    own = {key: value for key, value in answer.items() if key != "$defs"}
+    return {"type": "object", **shared, "anyOf": [own, _FAILED]}
 
 
 def describe_template(resource: Resource) -> types.ResourceTemplate:

@@ -27,6 +27,12 @@ def test_a_server_is_small_enough_for_a_model(server: Server, record_property: C
     assert tokens <= TOKENS_MAX, f"{server.name}: about {tokens} tokens before the first call"
 
 
+@pytest.mark.parametrize("server", servers.every(), ids=lambda server: server.name)
+def test_the_tool_that_takes_a_call_back_is_there(server: Server) -> None:
+    named = {tool.inverse for tool in server.tools.tools.values() if tool.inverse}
+    assert named <= server.tools.tools.keys()
+
+
 def changed(**changes: Any) -> tuple[Any, Any]:
     old = surface.current()["customers.update_customer.json"]
     new = deepcopy(old)
@@ -34,7 +40,7 @@ def changed(**changes: Any) -> tuple[Any, Any]:
         *way, last = path.split("__")
         inner = new
         for part in way:
-            inner = inner[part]
+            inner = surface._first(inner)[part] if part == "properties" else inner[part]
         if value is None:
             del inner[last]
         else:
