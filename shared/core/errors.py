@@ -25,6 +25,8 @@ ever leaves the process: it becomes `Internal` with a reference that the logs re
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+_NAME_SHOWN = 128
+
 
 class SuiteError(Exception):
     """Root of all errors the suite raises on purpose."""
@@ -53,7 +55,7 @@ class UnknownTarget(SuiteError):
     """No such tool, resource or prompt for this caller; hidden and missing look the same."""
 
     def __init__(self, kind: str, name: str) -> None:
-        super().__init__(f"Unknown {kind}: {name}")
+        super().__init__(f"Unknown {kind}: {name[:_NAME_SHOWN]}")
         self.kind = kind
         self.name = name
 

@@ -49,15 +49,16 @@ async def read(receive: Receive, limit: int, declared: str | None) -> bytes:
             return bytes(body)
 
 
-def check(body: bytes) -> None:
-    """Refuse what two parsers could read differently (RFC 8259 §4) or what could exhaust one.
+def check(body: bytes) -> Any:
+    """What the body says, unless two parsers could read it differently (RFC 8259 §4) or it could exhaust one.
 
     Raises:
         Malformed: With a sentence for the client.
     """
     try:
-        parsed: Any = json.loads(body, object_pairs_hook=_unique, parse_constant=_number, parse_float=_number)
-        body.decode()
+        # Decoded first: from bytes Python also reads UTF-16, and skips a byte order mark that others stumble over.
+        text = body.decode()
+        parsed: Any = json.loads(text, object_pairs_hook=_unique, parse_constant=_number, parse_float=_number)
     except RecursionError:
         raise Malformed("nested too deep") from None
     except UnicodeDecodeError:
@@ -68,6 +69,7 @@ def check(body: bytes) -> None:
         raise Malformed(f"nested more than {_DEPTH_MAX} levels deep")
     if b"\\u" in body:
         _check_text(parsed)
+    return parsed
 
 
 def replay(body: bytes, receive: Receive) -> Receive:

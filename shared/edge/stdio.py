@@ -6,32 +6,40 @@ import signal
 import stat
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import mcp_types as types
 import structlog
 from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
 
+from shared.core import metrics
 from shared.core.caller import Caller
 from shared.core.server import Server
 from shared.core.settings import Settings
-from shared.edge import body
+from shared.edge import body, envelope
 from shared.edge.protocol import Protocol
+from shared.edge.refusals import Refusals
 from shared.pipeline import Pipeline
 
 log = structlog.get_logger("stdio")
 
+Refuse = Callable[[envelope.Refused], Awaitable[None]]
 
-def local_caller(settings: Settings) -> Caller:
-    """The caller that the settings name; there is no token over stdio (MCP: credentials from the environment)."""
+
+def local_caller(settings: Settings, server: str) -> Caller:
+    """The caller of `server` that the settings name: over stdio there is no token (MCP: credentials from the
+    environment).
+    """
     return Caller(
         subject=settings.stdio_subject,
         issuer="stdio",
         client="stdio",
         tenant=settings.stdio_tenant,
-        scopes=Caller.granted(list(settings.stdio_scopes)),
+        scopes=Caller.granted([scope.replace("*:", f"{server}:", 1) for scope in settings.stdio_scopes]),
         auth_time=int(time.time()),
     )
 
@@ -39,18 +47,36 @@ def local_caller(settings: Settings) -> Caller:
 async def serve(server: Server, pipeline: Pipeline, caller: Caller, line_limit: int) -> None:
     """Serve until stdin ends or a signal comes; calls in flight are then cancelled, and recorded as such.
 
-    Nothing but protocol reaches stdout: the SDK points fd 1 at stderr meanwhile.
+    Nothing but protocol reaches stdout: the SDK points fd 1 at stderr meanwhile. A line that is no message is
+    answered with an error whose id is null where no request's could be told (JSON-RPC 2.0 §5.1), and counted.
     """
     sdk_server = Protocol(server, pipeline, lambda _context: caller, "stdio").build()
-    async with _until_signal(), _stdin(line_limit) as stdin, stdio_server(stdin=stdin) as (received, sent):
+    refusals = Refusals(pipeline.sink)
+
+    async def refuse(refused: envelope.Refused) -> None:
+        metrics.EDGE_REFUSALS.add(server.name, refused.reason)
+        refusals.count(server.name, refused.reason, "stdio")
+        log.warning("a line was refused", problem=str(refused))
+        if refused.answerable:
+            error = types.ErrorData(code=refused.code, message=str(refused))
+            answer = types.JSONRPCError(jsonrpc="2.0", id=refused.message_id, error=error)
+            await sent.send(SessionMessage(answer))
+
+    async with (
+        _until_signal(),
+        _running(refusals),
+        _stdin(line_limit, refuse) as stdin,
+        stdio_server(stdin=stdin) as (received, sent),
+    ):
         await sdk_server.run(received, sent, sdk_server.create_initialization_options())
 
 
 class Lines:
-    """The lines of a stream that are strict JSON within the limit; the others are logged and dropped."""
+    """The lines of a stream that hold one message, strict JSON within the limit; `refuse` is told of the others."""
 
-    def __init__(self, reader: asyncio.StreamReader) -> None:
+    def __init__(self, reader: asyncio.StreamReader, refuse: Refuse) -> None:
         self._reader = reader
+        self._refuse = refuse
 
     def __aiter__(self) -> "Lines":
         return self
@@ -58,19 +84,60 @@ class Lines:
     async def __anext__(self) -> str:
         while True:
             try:
-                line = await self._reader.readline()
+                line = await self._line()
                 if not line:
                     raise StopAsyncIteration
-                body.check(line)
-                return line.decode()
+                if line.strip():  # on an empty one nothing was said
+                    envelope.check(body.check(line))
+                    return line.decode()
+            except body.TooLarge:
+                said = "The line is longer than SUITE_BODY_LIMIT_BYTES"
+                await self._refuse(envelope.Refused("too_large", types.INVALID_REQUEST, 413, said))
             except body.Malformed as error:
-                log.warning("a line was dropped", problem=str(error))
-            except ValueError:  # longer than the reader's limit
-                log.warning("a line was dropped", problem="longer than SUITE_BODY_LIMIT_BYTES")
+                await self._refuse(envelope.Refused("malformed", types.PARSE_ERROR, 400, f"Parse error: {error}"))
+            except envelope.Refused as refused:
+                await self._refuse(refused)
+
+    async def _line(self) -> bytes:
+        """The next line, empty at the end of the stream.
+
+        Raises:
+            TooLarge: The line was longer than the reader's limit; all of it is passed over, for its rest may read
+                like a message.
+        """
+        try:
+            return await self._reader.readuntil(b"\n")
+        except asyncio.IncompleteReadError as ended:
+            return ended.partial
+        except asyncio.LimitOverrunError:
+            await self._pass_over()
+            raise body.TooLarge from None
+
+    async def _pass_over(self) -> None:
+        while True:
+            try:
+                await self._reader.readuntil(b"\n")
+            except asyncio.LimitOverrunError as overrun:
+                await self._reader.readexactly(overrun.consumed)
+            except asyncio.IncompleteReadError:
+                return
+            else:
+                return
 
 
 @asynccontextmanager
-async def _stdin(limit: int) -> AsyncGenerator[Any]:
+async def _running(refusals: Refusals) -> AsyncGenerator[None]:
+    """What was counted is written every minute, and when the server ends."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(refusals.run)
+        try:
+            yield
+        finally:
+            tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _stdin(limit: int, refuse: Refuse) -> AsyncGenerator[Any]:
     """Standard input, read in the event loop so that waiting for it can be cancelled; None for a plain file.
 
     The SDK's own reader waits in a thread that nothing can interrupt, so that a signal would not end us.
@@ -82,7 +149,7 @@ async def _stdin(limit: int) -> AsyncGenerator[Any]:
     protocol = asyncio.StreamReaderProtocol(reader)
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(os.dup(0), "rb"))
     try:
-        yield Lines(reader)
+        yield Lines(reader, refuse)
     finally:
         transport.close()
         os.set_blocking(0, True)  # a terminal is shared with the shell

@@ -12,7 +12,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from shared.state.database import connect
-from tests.clients import journey, sdk_1_30
+from tests.clients import garbling, journey, sdk_1_30
 from tests.clients.local import Local
 from tests.clients.processes import eventually, processes_of
 from tests.clients.wire import COMMAND, Wire, wired
@@ -73,8 +73,9 @@ async def judge(local: Local, seen: dict[str, Any], name: str, known: dict[str, 
     journey.judge(seen, name, known)
     rows = await local.rows("SELECT id, version FROM customers.customers WHERE name = $1", name)
     assert [tuple(row) for row in rows] == [(seen["created"]["customer"]["id"], 2)]
-    records, report = await local.audit()
+    found, report = await local.audit()
     assert report.problems == []
+    records = [record for record in found if record["kind"] != "refusals"]
     who = {(r["subject"], r["client"], r["tenant"], r["era"], r["transport"]) for r in records}
     assert who == {("local-user", "stdio", "acme", era, "stdio")}
     calls = [(r["target"], r["outcome"]) for r in records if r["target_kind"] != "list" and "outcome" in r]
@@ -112,6 +113,34 @@ async def test_the_client_of_sdk_1_30_makes_the_whole_journey(local: Local) -> N
     assert processes_of(local.folder) == {}
 
 
+GARBLED = [sys.executable, garbling.__file__, *COMMAND]
+
+
+@pytest.mark.parametrize("sdk", ["2.3 modern", "2.3 legacy", "1.30"])
+async def test_clients_are_not_disturbed_by_errors_for_lines_they_never_sent(local: Local, sdk: str) -> None:
+    name, there = f"Journey-{uuid4().hex}", await known(local)
+    with anyio.fail_after(60):
+        if sdk == "1.30":
+            seen = await sdk_1_30.run(name, there["name"], "--stdio", *GARBLED, env=local.env)
+        else:
+            server = StdioServerParameters(command=GARBLED[0], args=GARBLED[1:], env=local.env)
+            async with Client(server, mode="auto" if sdk == "2.3 modern" else "legacy") as client:
+                seen = await journey.walk(client, name, there["name"])
+    await judge(local, seen, name, there, MODERN if sdk == "2.3 modern" else LEGACY)
+    counted = await refusals(local)
+    assert counted.keys() == {("customers", "stdio", why) for why in ("malformed", "invalid_request", "too_large")}
+    lines = counted["customers", "stdio", "too_large"]
+    assert lines >= 9, "each request of the journey came after garbage"
+    assert sum(counted.values()) == lines * len(garbling.GARBAGE)
+
+
+async def refusals(local: Local) -> dict[tuple[str, str, str], int]:
+    """What was counted, by server, source and reason."""
+    found, _ = await local.audit()
+    listed = [refusal for record in found if record["kind"] == "refusals" for refusal in record["refusals"]]
+    return {(one["server"], one["source"], one["reason"]): one["count"] for one in listed}
+
+
 @pytest.mark.parametrize("era", ERAS)
 async def test_garbage_lines_put_nothing_but_messages_on_stdout_and_stop_nothing(local: Local, era: str) -> None:
     async with wired(local.env, local.errors, era) as wire:
@@ -142,15 +171,39 @@ async def test_hostile_arguments_neither_succeed_nor_stop_anything(local: Local,
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_line_that_two_parsers_could_read_differently_is_dropped(local: Local, era: str) -> None:
+async def test_a_line_that_two_parsers_could_read_differently_is_refused(local: Local, era: str) -> None:
     async with wired(local.env, local.errors, era) as wire:
         await wire.greet()
         twice = wire.request("tools/list", {}, "twice").replace(b'"method"', b'"method": "ping", "method"')
         await wire.send(twice)
+        refused = await wire.read()
         assert "result" in await wire.ask("tools/list", {}, "once")
         assert await wire.hang_up(HANG_UP_S) == 0
+    assert (refused["id"], refused["error"]["code"]) == (None, -32700)
     assert "twice" not in {json.loads(line).get("id") for line in wire.lines}
-    assert "a line was dropped" in wire.errors.read_text()
+    assert "a line was refused" in wire.errors.read_text()
+    assert await refusals(local) == {("customers", "stdio", "malformed"): 1}
+
+
+async def test_the_rest_of_a_line_too_long_is_no_line(local: Local) -> None:
+    async with wired(local.env, local.errors) as wire:
+        await wire.greet()
+        hidden = wire.request("tools/call", {"name": "create_customer", "arguments": NEW}, "hidden")
+        await wire.send(b" " * 2**20 + b" " * 2**16 + hidden)
+        refused = await wire.read()
+        assert "result" in await wire.ask("tools/list", {}, "next")
+        assert await wire.hang_up(HANG_UP_S) == 0
+    assert (refused["id"], refused["error"]["code"]) == (None, -32600)
+    assert "hidden" not in {json.loads(line).get("id") for line in wire.lines}
+    assert await refusals(local) == {("customers", "stdio", "too_large"): 1}
+
+
+async def test_a_last_line_without_its_end_is_answered_before_the_server_ends(local: Local) -> None:
+    async with wired(local.env, local.errors) as wire:
+        await wire.greet()
+        await wire.stdin.send(b"{")
+        assert await wire.hang_up(HANG_UP_S) == 0
+    assert json.loads(wire.lines[-1])["error"]["code"] == -32700
 
 
 def refused(answer: dict[str, Any]) -> bool:
