@@ -26,10 +26,11 @@ from shared.edge.refusals import Refusals
 from shared.pipeline import Pipeline
 from shared.state.counters import Counters
 from shared.state.database import Database, open_database
+from shared.state.foreign import Foreign, open_domain
 from shared.state.http import open_client
 from shared.state.keys import Keys, load_keys
 from shared.state.local import LocalCounters
-from shared.state.redis import RedisCounters, open_redis
+from shared.state.room import BESIDE_OUR_POOL, warn_if_cramped
 from shared.steps.audit.recovery import recover
 from shared.steps.audit.writer import Writer, open_writer
 from shared.steps.auth import Verifier
@@ -54,6 +55,7 @@ class Parts:
     writer: Writer
     counters: Counters
     checks: dict[str, health.Check] = field(default_factory=dict[str, health.Check])
+    domains: dict[str, Foreign] = field(default_factory=dict[str, Foreign])
 
     def pipeline(self, server: Server) -> Pipeline:
         """The request path of one server."""
@@ -61,9 +63,10 @@ class Parts:
             sink=self.writer,
             limits=RateLimits(self.counters, self.settings, server.name),
             ledger=Ledger(self.database, self.keys.ledger, self.settings, server.name),
-            database=self.database,
+            domain=self.domains.get(server.name, self.database),
             cursor_keys=self.keys.cursors,
             deadline_s=self.settings.deadline_s,
+            slow_call_s=self.settings.slow_call_s,
         )
 
 
@@ -74,6 +77,8 @@ async def open_parts(settings: Settings, database_url: str) -> AsyncGenerator[Pa
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(database_url, settings))
         await database.require_tables()
+        async with database.connection() as connection:
+            await warn_if_cramped(connection, settings, BESIDE_OUR_POOL)
         writer = await stack.enter_async_context(open_writer(database_url, keys.audit, settings))
         counters = await _counters(stack, settings)
         await recover(database, writer, settings)  # before keys are purged, which would take its evidence away
@@ -91,6 +96,8 @@ async def open_parts(settings: Settings, database_url: str) -> AsyncGenerator[Pa
 async def _counters(stack: AsyncExitStack, settings: Settings) -> Counters:
     if settings.redis_url is None:
         return LocalCounters()
+    from shared.state.redis import RedisCounters, open_redis  # noqa: PLC0415 - 0.1 s that stdio's client would wait
+
     url = settings.redis_url.get_secret_value()
     return RedisCounters(await stack.enter_async_context(open_redis(url, settings)), settings)
 
@@ -104,6 +111,21 @@ async def _look_after(database: Database, writer: Writer, settings: Settings) ->
             await database.purge_ledger()
         except Failure as failure:
             log.warning("looking after the ledger failed, will try again", code=failure.code)
+
+
+@asynccontextmanager
+async def open_domains(parts: Parts, servers: Sequence[Server]) -> AsyncGenerator[list[Server]]:
+    """The servers as this process serves them: over their own tables, or over views of a company's own database."""
+    async with AsyncExitStack() as stack:
+        served: list[Server] = []
+        for server in servers:
+            url = parts.settings.domain_url.get(server.name)
+            served.append(server.over_views() if url else server)
+            if url and server.views:
+                opening = open_domain(server.name, url.get_secret_value(), server.views, parts.settings)
+                domain = parts.domains[server.name] = await stack.enter_async_context(opening)
+                parts.checks[f"{server.name} database"] = domain.check
+        yield served
 
 
 @asynccontextmanager
@@ -149,9 +171,10 @@ async def open_app(
         tasks.start_soon(refusals.run)
         jwks = Jwks(settings, await stack.enter_async_context(open_client()))
         stack.push_async_callback(jwks.aclose)
-        await stack.enter_async_context(open_workers(parts, servers))
+        served = await stack.enter_async_context(open_domains(parts, servers))
+        await stack.enter_async_context(open_workers(parts, served))
         routes: list[BaseRoute] = [*health.routes(parts.checks), *extra]
-        for server in servers:
+        for server in served:
             address = addresses[server.name]
             verifier = Verifier(settings, address.resource, jwks)
             endpoint = Endpoint(server, address, parts.pipeline(server), verifier, refusals, settings)

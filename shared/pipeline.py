@@ -10,8 +10,10 @@ from shared.core.caller import Caller
 from shared.core.errors import Forbidden, InvalidCursor, Timeout, UnknownTarget
 from shared.core.request import Request
 from shared.core.tool import Arguments, Call, Tool
+from shared.core.tracing import span, traced
 from shared.state.cursors import SealedCursors
 from shared.state.database import Database
+from shared.state.foreign import Foreign
 from shared.state.keys import KeyRing
 from shared.steps import audit, policy
 from shared.steps.idempotency import Ledger, Slot
@@ -29,9 +31,10 @@ class Pipeline:
     sink: audit.Sink
     limits: Limiter
     ledger: Ledger
-    database: Database
+    domain: Database | Foreign
     cursor_keys: KeyRing
     deadline_s: float
+    slow_call_s: float = 1.0
 
     async def call(self, request: Request, caller: Caller, tool: Tool | None) -> Redacted:
         """Answer one call of a tool, or one read of a resource.
@@ -41,13 +44,15 @@ class Pipeline:
         """
         async with audit.record(self.sink, request, caller, tool) as entry:
             tool = await self._admit(request, caller, tool)
-            query = entry.query = tool.parse(request.arguments)
+            with span("parse"):
+                query = entry.query = tool.parse(request.arguments)
             async with self.ledger.once(entry, caller, tool, query) as slot:
                 answer = slot.answer
                 if answer is None:
                     answer = slot.answer = await self._run(request, caller, tool, query, slot)
             # On replay too: the caller's rights may have shrunk.
-            shown = redact(answer, caller, f"{request.server}:pii")
+            with span("redact"):
+                shown = redact(answer, caller, f"{request.server}:pii")
             entry.facts["redacted"] = list(shown.redactions)
         return shown
 
@@ -63,6 +68,7 @@ class Pipeline:
                 raise InvalidCursor
             return [name for name, tool in tools.items() if policy.shows(caller, tool)]
 
+    @traced("admit")
     async def _admit(self, request: Request, caller: Caller, tool: Tool | None) -> Tool:
         """The tool, if this caller may use it, now. Refusals are charged too, or they would be free to repeat."""
         try:
@@ -73,10 +79,11 @@ class Pipeline:
         await self.limits.admit(caller, tool)
         return tool
 
+    @traced("tool")
     async def _run(self, request: Request, caller: Caller, tool: Tool, query: Arguments, slot: Slot) -> Any:
         call = Call(
             caller=caller,
-            database=self.database.reads(caller.tenant),
+            database=self.domain.reads(caller.tenant),
             cursors=SealedCursors(self.cursor_keys, caller, f"{request.server}.{tool.name}"),
             request_id=request.request_id,
             open_transaction=slot.transaction,

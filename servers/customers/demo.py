@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 import asyncpg
 
-from servers.customers.demo_words import COMPANY_FIRST, COMPANY_SECOND, PRODUCTS, REGIONS, TAGS, Region
+from servers.customers.demo_words import AUTHORS, COMPANY_FIRST, COMPANY_SECOND, NOTES, PRODUCTS, REGIONS, TAGS, Region
 from servers.customers.search import fold, sort_name, terms
 
 TENANTS = {"acme": "Acme Trading", "globex": "Globex Corporation"}
@@ -46,8 +46,10 @@ async def seed(owner_url: str, customers: int = 10_000, orders: int = 60_000) ->
                 if not await connection.fetchval("SELECT EXISTS (SELECT FROM customers.tenants)"):
                     share = len(TENANTS)
                     await _fill(connection, tenant, Random(_SEED + number), customers // share, orders // share)  # noqa: S311
+                    await _note(connection, Random(_SEED + number), customers // share)  # noqa: S311
         await connection.execute(
-            "ANALYZE customers.customers, customers.search_terms, customers.orders, customers.order_lines"
+            "ANALYZE customers.customers, customers.search_terms, customers.orders, customers.order_lines, "
+            "customers.notes"
         )
     finally:
         await connection.close()
@@ -65,6 +67,13 @@ async def _fill(connection: Any, tenant: str, rng: Random, customers: int, order
     while pairs := list(islice(sold, _BATCH)):
         await _load(connection, "orders", [order for order, _ in pairs])
         await _load(connection, "order_lines", [line for _, lines in pairs for line in lines])
+
+
+async def _note(connection: Any, rng: Random, customers: int) -> None:
+    """A note for every second customer, on average; the customers who order most have most."""
+    written = (_written(rng, number, customers) for number in range(1, customers // 2 + 1))
+    while batch := list(islice(written, _BATCH)):
+        await _load(connection, "notes", batch)
 
 
 async def _load(connection: Any, table: str, rows: list[Row]) -> None:
@@ -143,6 +152,16 @@ def _order(rng: Random, number: int, currencies: list[str]) -> tuple[Row, list[R
         "line_count": len(lines),
     }
     return order, lines
+
+
+def _written(rng: Random, number: int, customers: int) -> Row:
+    return {
+        "id": f"N-{number:06}",
+        "customer_id": f"C-{int(rng.random() * rng.random() * customers) + 1:06}",
+        "text": _often_first(rng, NOTES),
+        "author": _any(rng, AUTHORS),
+        "created_at": _NEWEST - timedelta(minutes=int(rng.random() * 365 * 24 * 60)),
+    }
 
 
 def _line(rng: Random, order_id: str, line: int) -> Row:

@@ -9,7 +9,7 @@ from servers.customers.search import Range, Wanted, wanted
 from shared.core.tool import Call
 
 _COUNTED = 1000
-_NEEDS_PII = Found(
+NEEDS_PII = Found(
     customers=[],
     total_count=0,
     total_is_exact=True,
@@ -23,7 +23,7 @@ async def find(call: Call, query: Search) -> Found:
     """The page at the cursor, which carries what the first page settled: total, ranges, and the last position."""
     asked = wanted(query.query, query.tag)
     if asked.sensitive and not call.caller.may(PII):
-        return _NEEDS_PII
+        return NEEDS_PII
     if query.cursor:
         total, is_exact, chosen, position = call.cursors.open(query.cursor, query)
     else:

@@ -70,6 +70,11 @@ Version = Annotated[int, Field(ge=1, lt=2**31, description="The version your cha
 Cursor = Annotated[
     str, Exact(), Field(min_length=1, max_length=2048, description="next_cursor of the page before, unchanged.")
 ]
+ChangeId = Annotated[
+    str | None,
+    Exact(),
+    Field(description="Takes the change back with undo_change, for 24 hours; null: nothing was changed."),
+]
 NextCursor = Annotated[str | None, Exact(), Field(description="Pass it as cursor for the next page; null: last.")]
 
 
@@ -90,6 +95,7 @@ class Customer(Answer):
     version: int
     created_at: datetime
     updated_at: datetime
+    merged_into: Annotated[str | None, Exact(), Field(description="Merged into this one; use it instead.")] = None
 
 
 class CustomerSummary(Answer):
@@ -150,6 +156,10 @@ class CustomerOrders(Arguments):
     cursor: Cursor | None = None
 
 
+class OneOrder(Arguments):
+    order_id: Annotated[str, Exact(), Field(pattern=r"^O-[0-9A-Z]{6,12}$", description="Like O-000042.")]
+
+
 class OrderLine(Answer):
     line: int
     sku: Annotated[str, Exact()]
@@ -168,9 +178,20 @@ class Order(Answer):
     lines: Annotated[list[OrderLine], Field(description="The first 5 of line_count.")]
 
 
+class WholeOrder(Order):
+    customer_id: Annotated[str, Exact()]
+    lines: Annotated[list[OrderLine], Field(description="All of them, or the first 200 of line_count.")]
+    complete: Annotated[bool, Field(description="Whether lines holds every line.")]
+
+
 class Orders(Answer):
     orders: Annotated[list[Order], Field(description="Newest first.")]
     next_cursor: NextCursor
+
+
+class RecentOrders(Answer):
+    orders: Annotated[list[Order], Field(description="Newest first.")]
+    more: Annotated[bool, Field(description="There are older ones: list_customer_orders.")]
 
 
 class CreateCustomer(WriteArguments):
@@ -276,3 +297,4 @@ class CustomerDiff(Answer):
 class Updated(Answer):
     customer: Customer
     diff: Annotated[CustomerDiff, Field(description="Each changed field before and after; empty if none did.")]
+    change_id: ChangeId = None

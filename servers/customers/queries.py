@@ -32,18 +32,27 @@ _c, _o, _l, _t = customers.c, orders.c, order_lines.c, search_terms.c
 _texts = ARRAY(String)
 _NONE, _ONE = literal_column("0", Integer), literal_column("1", Integer)
 
-BY_ID = Statement(select(customers).where(_c.id == bindparam("id")))
-BY_IDS = Statement(select(customers).where(_c.id == func.any(bindparam("ids", type_=_texts))))
-LOCKED = Statement(select(customers).where(_c.id == bindparam("id")).with_for_update())
+SHOWN = tuple(column for column in customers.columns if column is not _c.archived_from)
+"""What reads ask for; the status to restore is the business of writes."""
+
+BY_ID = Statement(select(*SHOWN).where(_c.id == bindparam("id")))
+BY_IDS = Statement(select(*SHOWN).where(_c.id == func.any(bindparam("ids", type_=_texts))))
+LOCKED = Statement(
+    select(customers).where(_c.id == func.any(bindparam("ids", type_=_texts))).order_by(_c.id).with_for_update()
+)
+"""In the order of ids, whoever asks: two that want the same customers wait for each other in turn."""
 
 WRITTEN = (
     "name", "company", "email", "phone", "street", "postal_code", "city", "country",
     "locale", "status", "segment", "tags",
 )  # fmt: skip
 """What callers write; the values of INSERT and UPDATE are named `new_` and the column."""
+STORED = (*WRITTEN, "archived_from", "merged_into")
+"""What an UPDATE sets: a change is undone by setting it back."""
 
-_new = {field: bindparam(f"new_{field}", type_=_c[field].type) for field in WRITTEN}
-INSERT = Statement(insert(customers).values(id=bindparam("new_id"), **_new).returning(*customers.columns))
+_new = {field: bindparam(f"new_{field}", type_=_c[field].type) for field in STORED}
+_written = {field: _new[field] for field in WRITTEN}
+INSERT = Statement(insert(customers).values(id=bindparam("new_id"), **_written).returning(*customers.columns))
 UPDATE = Statement(
     update(customers)
     .where(_c.id == bindparam("by_id"))
@@ -65,23 +74,39 @@ STORE_TERMS = Statement(
 )
 
 
-@cache
-def orders_page(by_status: bool) -> Statement:
-    """A customer's orders before the position, newest first, each with its first lines."""
+def _first_lines() -> Any:
     line = func.jsonb_build_object(
         *("line", _l.line, "sku", _l.sku, "description", _l.description),
         *("quantity", _l.quantity, "unit_price", cast(_l.unit_price, String)),
     )
     lines = select(func.coalesce(func.jsonb_agg(aggregate_order_by(line, _l.line)), literal_column("'[]'::jsonb")))
-    lines = lines.where(_l.order_id == _o.id, _l.line <= bindparam("lines_each"))
+    return lines.where(_l.order_id == _o.id, _l.line <= bindparam("lines_each")).scalar_subquery().label("lines")
+
+
+ORDER = Statement(select(orders, _first_lines()).where(_o.id == bindparam("id")))
+
+
+@cache
+def orders_page(by_status: bool) -> Statement:
+    """A customer's orders before the position, newest first, each with its first lines."""
     position = tuple_(bindparam("before_at", type_=_o.ordered_at.type), bindparam("before_id"))
     page = (
-        select(orders, lines.scalar_subquery().label("lines"))
+        select(orders, _first_lines())
         .where(_o.customer_id == bindparam("customer_id"), tuple_(_o.ordered_at, _o.id) < position)
         .order_by(_o.ordered_at.desc(), _o.id.desc())
         .limit(bindparam("limit"))
     )
     return Statement(page.where(_o.status == bindparam("status")) if by_status else page)
+
+
+_IDS_MAX = literal_column("101", Integer)
+IDS_FROM = Statement(
+    select(_c.id)
+    .where(_c.id >= bindparam("low", type_=String), _c.id < bindparam("high", type_=String))
+    .order_by(_c.id)
+    .limit(_IDS_MAX)
+)
+"""Ids that begin alike, and one more than MCP lets a completion answer with."""
 
 
 def _matched(ranges: int, facets: frozenset[str]) -> Select[Any, Any, Any]:
@@ -121,7 +146,7 @@ def search_page(ranges: int, facets: frozenset[str]) -> Statement:
     )
     position = (matched.c.term, matched.c.name, matched.c.customer_id)
     found = select(matched).where(~seen).order_by(*position).limit(bindparam("limit")).subquery("found")
-    customer = select(customers).where(_c.id == found.c.customer_id).limit(_ONE).lateral("customer")
+    customer = select(*SHOWN).where(_c.id == found.c.customer_id).limit(_ONE).lateral("customer")
     return Statement(
         select(customer, found.c.term.label("found_term"), found.c.name.label("found_name"))
         .select_from(found.join(customer, true()))

@@ -1,10 +1,11 @@
 """The tables as SQLAlchemy Core sees them; `migrations/` makes them.
 
 No table has its `tenant_id` here: row-level security filters by it and fills it in, so that no statement can
-forget it or set it.
+forget it or set it. The one exception is the queue of exports, which says whose job to run.
 """
 
-from sqlalchemy import ARRAY, Column, DateTime, Integer, MetaData, Numeric, String, Table
+from sqlalchemy import ARRAY, Boolean, Column, DateTime, Integer, MetaData, Numeric, String, Table, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
 
 _metadata = MetaData(schema="customers")
 
@@ -27,6 +28,8 @@ customers = Table(
     Column("version", Integer),
     Column("created_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True)),
+    Column("merged_into", String),
+    Column("archived_from", String),
 )
 
 search_terms = Table(
@@ -61,4 +64,66 @@ order_lines = Table(
     Column("description", String),
     Column("quantity", Integer),
     Column("unit_price", Numeric(14, 2)),
+)
+
+notes = Table(
+    "notes",
+    _metadata,
+    Column("id", String, primary_key=True),
+    Column("customer_id", String),
+    Column("text", String),
+    Column("author", String),
+    Column("created_at", DateTime(timezone=True)),
+)
+
+changes = Table(
+    "changes",
+    _metadata,
+    Column("id", String, primary_key=True),
+    Column("kind", String),
+    Column("before", JSONB),
+    Column("after", JSONB),
+    Column("moved", JSONB),
+    Column("note_id", String),
+    Column("personal", Boolean),
+    Column("undone_at", DateTime(timezone=True)),
+    Column("created_at", DateTime(timezone=True)),
+    Column("expires_at", DateTime(timezone=True)),
+)
+
+export_jobs = Table(
+    "export_jobs",
+    _metadata,
+    Column("id", String, primary_key=True),
+    Column("issuer", String),
+    Column("subject", String),
+    Column("filters", JSONB),
+    Column("state", String),
+    Column("expected_rows", Integer),
+    Column("rows_done", Integer),
+    Column("parts", Integer),
+    Column("truncated", Boolean),
+    Column("error", String),
+    Column("created_at", DateTime(timezone=True)),
+    Column("finished_at", DateTime(timezone=True)),
+    Column("expires_at", DateTime(timezone=True)),
+)
+
+export_parts = Table(
+    "export_parts",
+    _metadata,
+    Column("job_id", String, primary_key=True),
+    Column("part", Integer, primary_key=True),
+    Column("customers", JSONB),
+)
+
+export_queue = Table(
+    "export_queue",
+    _metadata,
+    Column("tenant_id", String, primary_key=True),
+    Column("job_id", String, primary_key=True),
+    Column("task", String),
+    Column("due", DateTime(timezone=True)),
+    Column("lease", Uuid),
+    Column("attempts", Integer),
 )

@@ -1,11 +1,13 @@
-"""What a model can do with customers. Each docstring is what it reads; `models.py` has the arguments."""
+"""What a model can do with customers. Each docstring is what it reads; `models.py` has the arguments.
 
-from collections.abc import Mapping
+Reading, creating and changing are here. `notes.py`, `archiving.py`, `merging.py`, `undoing.py`, `exporting.py` and
+`prompts.py` add the rest to the same toolset.
+"""
+
 from datetime import UTC, datetime
-from secrets import choice
-from typing import Any
 
 from servers.customers import queries
+from servers.customers.changes import remember
 from servers.customers.finding import find
 from servers.customers.models import (
     PII,
@@ -18,22 +20,24 @@ from servers.customers.models import (
     Found,
     ManyCustomers,
     OneCustomer,
+    OneOrder,
     Order,
     Orders,
+    RecentOrders,
     Search,
     UpdateCustomer,
     Updated,
+    WholeOrder,
 )
-from servers.customers.search import sort_name, terms
-from shared.core.errors import Conflict, Forbidden, NotFound
+from servers.customers.saving import PERSONAL, diff, locked, new_id, no_customer, save, store_terms
+from shared.core.errors import Forbidden, NotFound
 from shared.core.tool import Call, Risk, Toolset
 
 tools = Toolset()
 
 _LINES_EACH = 5
+_LINES_WHOLE = 200
 _NO_ORDER_IS_LATER = (datetime(9999, 1, 1, tzinfo=UTC).isoformat(), "")
-_ID_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: none is taken for another
-_PERSONAL = {"email", "phone", "street", "postal_code"}
 
 
 @tools.read("customers:read")
@@ -44,7 +48,7 @@ async def get_customer(call: Call, query: OneCustomer) -> Customer:
     """
     row = await call.database.row(queries.BY_ID, id=query.customer_id)
     if row is None:
-        raise _no_customer(query.customer_id)
+        raise no_customer(query.customer_id)
     return Customer(**row)
 
 
@@ -95,68 +99,57 @@ async def list_customer_orders(call: Call, query: CustomerOrders) -> Orders:
         limit=query.limit + 1,
     )
     if not rows and await call.database.row(queries.BY_ID, id=query.customer_id) is None:
-        raise _no_customer(query.customer_id)
+        raise no_customer(query.customer_id)
     orders = [Order(**row) for row in rows[: query.limit]]
     more = len(rows) > query.limit
     position = [orders[-1].ordered_at, orders[-1].id] if more else []
     return Orders(orders=orders, next_cursor=call.cursors.seal(position, query) if more else None)
 
 
-@tools.write("customers:write", risk=Risk.LOW)
+@tools.read("customers:read")
+async def get_order(call: Call, query: OneOrder) -> WholeOrder:
+    """Read one order by its id, with its lines and the id of its customer.
+    Use it when list_customer_orders cut an order short, or when you know only the order's id.
+    """
+    row = await call.database.row(queries.ORDER, id=query.order_id, lines_each=_LINES_WHOLE)
+    if row is None:
+        raise NotFound(f"There is no order {query.order_id}. Find it with list_customer_orders.")
+    return WholeOrder(**row, complete=len(row["lines"]) == row["line_count"])
+
+
+@tools.resource("customer://{customer_id}/orders", "customers:read")
+async def read_customer_orders(call: Call, query: OneCustomer) -> RecentOrders:
+    """The newest 20 orders of one customer, each with its first 5 lines."""
+    found = await list_customer_orders(call, CustomerOrders(customer_id=query.customer_id))
+    return RecentOrders(orders=found.orders, more=found.next_cursor is not None)
+
+
+@tools.write("customers:write", risk=Risk.LOW, inverse="archive_customer")
 async def create_customer(call: Call, query: CreateCustomer) -> Created:
     """Add a customer and get its new id. Search first: nothing stops you from adding somebody twice.
     To change an existing customer use update_customer. The id a dry run shows is not kept.
     """
     new = {f"new_{field}": getattr(query, field) for field in queries.WRITTEN}
-    [row] = await call.transaction.rows(queries.INSERT, new_id=_new_id(), **new)
-    await _store_terms(call, row)
+    [row] = await call.transaction.rows(queries.INSERT, new_id=new_id("C"), **new)
+    await store_terms(call, row)
     return Created(customer=Customer(**row))
 
 
-@tools.write("customers:write", risk=Risk.MEDIUM)
+@tools.write("customers:write", risk=Risk.MEDIUM, inverse="undo_change")
 async def update_customer(call: Call, query: UpdateCustomer) -> Updated:
     """Change fields of one customer; what you leave out stays, null clears. Returns the customer and the diff.
     Pass the version from get_customer: if somebody changed the customer since, you get a conflict and should
     read it again before you decide. Changing e-mail, phone, street or postal code needs customers:pii.
     """
     wished = query.changes.model_dump(exclude_unset=True)
-    if _PERSONAL & wished.keys() and not call.caller.may(PII):
+    if PERSONAL & wished.keys() and not call.caller.may(PII):
         # The diff of a blind change would tell whether a guessed address is the right one.
         message = "E-mail, phone, street and postal code are changed only with customers:pii."
         raise Forbidden(message, ["customers:write", PII])
-    before = await call.transaction.row(queries.LOCKED, id=query.customer_id)
-    if before is None:
-        raise _no_customer(query.customer_id)
-    if before["version"] != query.version:
-        raise Conflict(
-            f"{query.customer_id} is at version {before['version']}, not {query.version}: somebody changed it. "
-            "Read it again with get_customer, then repeat the change with the new version if it is still wanted.",
-            current_version=before["version"],
-        )
+    before = (await locked(call, {query.customer_id: query.version}))[query.customer_id]
     changed = {field: value for field, value in wished.items() if value != before[field]}
-    after = await _save(call, before, changed) if changed else before
-    diff = {field: {"before": before[field], "after": after[field]} for field in changed}
-    return Updated(customer=Customer(**after), diff=CustomerDiff.model_validate(diff))
-
-
-async def _save(call: Call, before: Mapping[str, Any], changed: Mapping[str, Any]) -> Mapping[str, Any]:
-    new = {f"new_{field}": changed.get(field, before[field]) for field in queries.WRITTEN}
-    [after] = await call.transaction.rows(queries.UPDATE, by_id=before["id"], **new)
-    await call.transaction.rows(queries.FORGET_TERMS, by_id=after["id"])
-    await _store_terms(call, after)
-    return after
-
-
-async def _store_terms(call: Call, customer: Mapping[str, Any]) -> None:
-    await call.transaction.rows(
-        queries.STORE_TERMS, by_id=customer["id"], terms=terms(customer), sort_name=sort_name(customer)
-    )
-
-
-def _new_id() -> str:
-    """A random id: a number would count the customers of everybody. 50 bits; a clash would fail on the primary key."""
-    return "C-" + "".join(choice(_ID_LETTERS) for _ in range(10))
-
-
-def _no_customer(customer_id: str) -> NotFound:
-    return NotFound(f"There is no customer {customer_id}. Find the right id with search_customers.")
+    if not changed:
+        return Updated(customer=Customer(**before), diff=CustomerDiff())
+    after = await save(call, before, changed)
+    change_id = await remember(call, query, "update", [(before, after)])
+    return Updated(customer=Customer(**after), diff=diff(before, after), change_id=change_id)

@@ -1,9 +1,11 @@
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from shared.core.errors import Misconfigured
 from shared.core.tool import Toolset
+from shared.core.views import Views
 
 Worker = Callable[[Any], Awaitable[None]]
 
@@ -19,6 +21,7 @@ class Server:
         baseline: The scopes a client should ask for first (the challenge of a 401).
         migrations: Folder of its Alembic revisions, if it keeps tables of its own.
         workers: What runs beside the calls in every replica, until cancelled; each gets the `Database`.
+        views: What it needs and offers over a company's own database, if it can be served from one.
     """
 
     name: str
@@ -29,3 +32,15 @@ class Server:
     baseline: tuple[str, ...]
     migrations: Path | None = None
     workers: tuple[Worker, ...] = ()
+    views: Views | None = None
+
+    def over_views(self) -> "Server":
+        """The same server as it is over a company's own database: it reads, and nothing works in the background.
+
+        Raises:
+            Misconfigured: It cannot be served from one.
+        """
+        if self.views is None:
+            variable = f"SUITE_DOMAIN_URL__{self.name.upper()}"
+            raise Misconfigured(f"{variable} is set, but the server {self.name} keeps its own data: unset it")
+        return replace(self, tools=self.views.tools, instructions=self.views.instructions, workers=())

@@ -21,7 +21,9 @@ class Settings(BaseSettings):
     `profile=fleet` refuses to start on what only a laptop may do.
     """
 
-    model_config = SettingsConfigDict(env_prefix="SUITE_", frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="SUITE_", env_nested_delimiter="__", frozen=True, extra="ignore", populate_by_name=True
+    )
 
     profile: Annotated[
         Literal["laptop", "fleet"], Field(description="`fleet` refuses to start on what only a laptop may do.")
@@ -63,10 +65,9 @@ class Settings(BaseSettings):
     # The caller over stdio, where the operating system's login is the authentication
     stdio_subject: Annotated[str, Field(description="Who calls over stdio.")] = "local-user"
     stdio_tenant: Annotated[str, Field(description="Whose data the caller over stdio may touch.")] = "acme"
-    stdio_scopes: Annotated[Words, Field(description="What the caller over stdio may do.")] = (
-        "customers:write",
-        "customers:pii",
-    )
+    stdio_scopes: Annotated[
+        Words, Field(description="What the caller over stdio may do; `*:` is whichever server is served.")
+    ] = ("*:write", "*:pii")
 
     # What a caller may use up
     calls_per_minute: Annotated[int, Field(ge=1, description="Per caller, over all tools.")] = 60
@@ -90,6 +91,20 @@ class Settings(BaseSettings):
     database_reader_url: Annotated[
         SecretStr | None, Field(description="May read the audit; used by `mcp-suite audit` alone.")
     ] = None
+    domain_url: Annotated[
+        dict[str, SecretStr],
+        Field(
+            description="`SUITE_DOMAIN_URL__CUSTOMERS`: the customers server reads your own database, as a role that "
+            "can only read (docs/connect-your-database.md)."
+        ),
+    ] = {}
+    domain_tenant: Annotated[
+        dict[str, str],
+        Field(description="`SUITE_DOMAIN_TENANT__CUSTOMERS`: the one tenant that all rows of that database are of."),
+    ] = {}
+    replicas: Annotated[
+        int, Field(ge=1, le=1000, description="Processes like this one; with pool_max, what PostgreSQL must allow.")
+    ] = 1
     pool_min: Annotated[int, Field(ge=1, le=50, description="Database connections kept open.")] = 10
     pool_max: Annotated[int, Field(ge=1, le=50, description="Database connections at most.")] = 20
     pool_acquire_s: Annotated[float, Field(gt=0, le=60, description="How long a call waits for a connection.")] = 10
@@ -116,6 +131,18 @@ class Settings(BaseSettings):
     audit_spool_bytes: Annotated[
         int, Field(ge=2**20, description="Refusals kept on disk while the audit store is away.")
     ] = 64 * 2**20
+    otlp_endpoint: Annotated[
+        str | None,
+        Field(description="http(s)://HOST:PORT of an OpenTelemetry collector (OTLP/HTTP); without it nothing is sent."),
+    ] = None
+    trace_ratio: Annotated[
+        float, Field(ge=0, le=1, description="Share of requests whose spans are sent, where there is a collector.")
+    ] = 0.1
+    metrics_port: Annotated[
+        int | None, Field(ge=0, le=65535, description="Port of `/metrics` for Prometheus; without it there is none.")
+    ] = None
+    metrics_host: Annotated[str, Field(description="Address `/metrics` listens on; never a public one.")] = "127.0.0.1"
+    slow_call_s: Annotated[float, Field(gt=0, description="Calls that took longer are logged as warnings.")] = 1.0
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="Of the logs on stderr.")] = (
         "INFO"
     )
@@ -133,6 +160,9 @@ class Settings(BaseSettings):
             raise Misconfigured("token_algorithms must be asymmetric: `none` and HS* would let anyone mint tokens")
         if self.pool_min > self.pool_max:
             raise Misconfigured("pool_min exceeds pool_max")
+        if unread := self.domain_tenant.keys() - self.domain_url.keys():
+            names = ", ".join(sorted(unread))
+            raise Misconfigured(f"domain_tenant pins a tenant for {names}, which has no domain_url")
         if "*" in self.allowed_hosts or "*" in self.allowed_origins:
             raise Misconfigured("allowed_hosts and allowed_origins are lists of names; `*` would switch the check off")
         if self.profile == "fleet":

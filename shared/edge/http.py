@@ -176,7 +176,6 @@ class Endpoint:
                 self._count(scope, _REASONS.get(error["code"], "protocol"))
 
     def _count(self, scope: Scope, reason: str) -> None:
-        metrics.EDGE_REFUSALS.add(self._server.name, reason)
         self._refusals.count(self._server.name, reason, scope["client"][0] if scope.get("client") else None)
 
 

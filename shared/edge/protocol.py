@@ -4,7 +4,6 @@ Both eras come through here. A failure of business is a result with `isError` an
 names and bad cursors are `-32602`; nothing else that went wrong shows its text (the 2025 leg of the SDK would).
 """
 
-import re
 import secrets
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -14,12 +13,12 @@ import mcp_types as types
 import orjson
 import structlog
 from mcp.server.caching import CacheHint
-from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server as SdkServer
 from mcp.shared.exceptions import MCPError
 from mcp.shared.uri_template import UriTemplate
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from shared.core import tracing
 from shared.core.caller import Caller
 from shared.core.errors import (
     Failure,
@@ -36,11 +35,11 @@ from shared.core.server import Server
 from shared.core.tool import Resource
 from shared.edge.describe import describe, describe_prompt, describe_template
 from shared.edge.results import answered, failed, prompted, told
+from shared.edge.watch import Context, Watch
 from shared.pipeline import Pipeline
 
 log = structlog.get_logger("protocol")
 
-Context = ServerRequestContext[Any, Any]
 CallerOf = Callable[[Context], Caller]
 ResultT = TypeVar("ResultT")
 
@@ -51,7 +50,6 @@ _LISTS_FRESH_MS = 300_000
 _RESOURCE_NOT_FOUND_2025 = -32002
 # JSON-RPC leaves codes outside -32768..-32000 to applications; these read as their HTTP cousins do.
 _CODES = {"forbidden": 403, "conflict": 409, "rate_limited": 429, "unavailable": 503, "timeout": 504}
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
 
 
 class Protocol:
@@ -68,9 +66,9 @@ class Protocol:
         ]
 
     def build(self) -> SdkServer[Any]:
-        """The SDK's server with every handler behind a boundary."""
+        """The SDK's server with every handler behind a boundary, watched by us instead of by the SDK."""
         fresh = CacheHint(ttl_ms=_LISTS_FRESH_MS, scope="private")
-        return SdkServer(
+        sdk: SdkServer[Any] = SdkServer(
             self._server.name,
             version=self._server.version,
             title=self._server.title,
@@ -93,6 +91,8 @@ class Protocol:
             on_get_prompt=_boundary(self.get_prompt),
             on_completion=_boundary(self.complete),
         )
+        sdk.middleware[:] = [Watch(self._server, sdk, self._transport, self._pipeline.slow_call_s)]
+        return sdk
 
     async def list_tools(self, context: Context, params: Any, reference: str) -> types.ListToolsResult:
         request = self._request(context, "list", "tools/list", _page(params), reference)
@@ -194,6 +194,8 @@ class Protocol:
         return ref.uri, UriTemplate.parse(ref.uri).variable_names if resource else []
 
     def _match(self, uri: str) -> tuple[Resource | None, dict[str, Any]]:
+        if not uri.isprintable() or " " in uri:  # RFC 3986 §2; arguments lose their blanks, a URI is not repaired
+            return None, {}
         for template, resource in self._templates:
             found = template.match(uri)
             if found is not None:
@@ -202,7 +204,7 @@ class Protocol:
 
     def _request(self, context: Context, kind: Kind, name: str, arguments: dict[str, Any], reference: str) -> Request:
         http = context.request
-        trace = _TRACEPARENT.fullmatch(str((context.params or {}).get("_meta", {}).get("traceparent", "")))
+        watched = tracing.current()
         return Request(
             server=self._server.name,
             kind=kind,
@@ -213,7 +215,7 @@ class Protocol:
             transport=self._transport,
             client_address=http.client.host if http is not None and http.client else None,
             agent=http.headers.get("user-agent", "")[:256] if http is not None else None,
-            trace_id=trace[1] if trace else None,
+            trace_id=watched.trace_id if watched else None,
         )
 
 
@@ -223,6 +225,7 @@ def _boundary(handler: Callable[[Any, Any, str], Awaitable[ResultT]]) -> Callabl
     @wraps(handler)
     async def bounded(context: Context, params: Any) -> ResultT:
         reference = f"req_{secrets.token_hex(8)}"
+        tracing.tell(request_id=reference)
         try:
             return await handler(context, params, reference)
         except MCPError:

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import anyio
 
+from shared.core import metrics
 from shared.core.errors import Unavailable
 from shared.steps.audit import Sink
 from shared.steps.audit.entry import now
@@ -21,6 +22,7 @@ class Refusals:
         self._counts: Counter[tuple[str, str, str]] = Counter()
 
     def count(self, server: str, reason: str, source: str | None) -> None:
+        metrics.EDGE_REFUSALS.add(server, reason)
         key = (server, reason, source or "unknown")
         if key not in self._counts and len(self._counts) >= _SOURCES_MAX:
             key = (server, reason, "others")

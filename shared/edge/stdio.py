@@ -16,7 +16,6 @@ import structlog
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 
-from shared.core import metrics
 from shared.core.caller import Caller
 from shared.core.server import Server
 from shared.core.settings import Settings
@@ -54,7 +53,6 @@ async def serve(server: Server, pipeline: Pipeline, caller: Caller, line_limit: 
     refusals = Refusals(pipeline.sink)
 
     async def refuse(refused: envelope.Refused) -> None:
-        metrics.EDGE_REFUSALS.add(server.name, refused.reason)
         refusals.count(server.name, refused.reason, "stdio")
         log.warning("a line was refused", problem=str(refused))
         if refused.answerable:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import orjson
 import typer
@@ -21,6 +21,8 @@ from shared.core.errors import Misconfigured, SuiteError
 from shared.core.settings import Settings
 from shared.ops import serving, show
 from shared.ops.connect import Client, entries, environment_of, inspector_command, merge, path_of
+from shared.ops.doctor import examine_server
+from shared.ops.doctor import show as show_findings
 from shared.ops.logs import configure
 from shared.state.database import connect as connect_database
 from shared.state.keys import load_keys
@@ -42,14 +44,29 @@ def main() -> None:
     try:
         app()
     except (SuiteError, ValidationError) as error:
-        Console(stderr=True).print(Text(_sentence(error), style="red"), soft_wrap=True)
-        sys.exit(1)
+        _complain(error)
+    except ExceptionGroup as group:
+        error = _alone(group)
+        if not isinstance(error, SuiteError | ValidationError):
+            raise
+        _complain(error)
+
+
+def _complain(error: SuiteError | ValidationError) -> NoReturn:
+    Console(stderr=True).print(Text(_sentence(error), style="red"), soft_wrap=True)
+    sys.exit(1)
+
+
+def _alone(error: Exception) -> Exception:
+    """What failed, without the groups that the tasks around it put it in."""
+    inner: tuple[Exception, ...] = getattr(error, "exceptions", ())
+    return _alone(inner[0]) if len(inner) == 1 else error
 
 
 @app.command()
 def up() -> None:
     """Run the whole suite on this machine, with demo data, and show every call as it happens."""
-    settings = _settings()
+    settings = _settings(calls=False)  # each is shown to people below
     console = Console()
 
     async def run() -> None:
@@ -79,6 +96,22 @@ def serve(
         _run(lambda: serving.serve_stdio(settings, server))
     else:
         _run(lambda: serving.serve_http(settings, [server], alone=True))
+
+
+@app.command()
+def doctor(
+    server: ServerName,
+    tenant: Annotated[str | None, typer.Option(help="As whom to look at the rows of your own database.")] = None,
+) -> None:
+    """Check the database behind a server, line by line; exit code 1 if there is a problem."""
+    settings = _settings()
+
+    async def run() -> None:
+        findings = await examine_server(settings, servers.load(server), tenant)
+        if not show_findings(findings, typer.echo):
+            raise typer.Exit(1)
+
+    _run(run)
 
 
 @app.command()
@@ -184,9 +217,9 @@ def db_seed(
     _run(run)
 
 
-def _settings() -> Settings:
+def _settings(*, calls: bool = True) -> Settings:
     settings = Settings()
-    configure(settings.log_level)
+    configure(settings.log_level, calls=calls)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     return settings
 

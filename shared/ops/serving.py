@@ -3,22 +3,23 @@
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.routing import BaseRoute
 
 import servers
-from compose.idp.personas import PERSONAS
-from shared.app import Parts, open_app, open_parts, open_workers
-from shared.core.scopes import expand
+from shared.app import Parts, open_app, open_domains, open_parts, open_workers
+from shared.core.errors import Misconfigured
 from shared.core.server import Server
 from shared.core.settings import Settings
 from shared.edge.address import Address
 from shared.edge.listen import bind, listen
 from shared.edge.stdio import local_caller
 from shared.edge.stdio import serve as serve_over_stdio
+from shared.ops.telemetry import open_telemetry
 from shared.state.roles import Urls
 from shared.state.services import migrate, open_services
+from shared.steps.audit.identity import IdentityEvents
 
 if TYPE_CHECKING:
     from compose.idp.provider import IdentityProvider
@@ -38,11 +39,18 @@ async def open_all(settings: Settings) -> AsyncGenerator[Opened]:
 
     A fleet migrates on its own time (`mcp-suite db migrate`), so that replicas never run DDL.
     """
-    async with open_services(settings) as urls:
+    _require_known(settings)
+    async with open_telemetry(settings), open_services(settings) as urls:
         if settings.profile == "laptop" and urls.owner:
             await migrate_all(urls)
         async with open_parts(settings, urls.app) as parts:
             yield Opened(urls, parts)
+
+
+def _require_known(settings: Settings) -> None:
+    """A misspelt name would quietly serve the server's own tables."""
+    if unknown := settings.domain_url.keys() - set(servers.names()):
+        raise Misconfigured(f"domain_url names {', '.join(sorted(unknown))}; there are: {', '.join(servers.names())}")
 
 
 async def migrate_all(urls: Urls) -> None:
@@ -55,7 +63,9 @@ def addresses(settings: Settings, served: Sequence[Server], *, alone: bool) -> d
     return {server.name: Address.of(server.name, settings.base_url, alone=alone) for server in served}
 
 
-def identity_provider(settings: Settings, where: Mapping[str, Address]) -> "IdentityProvider | None":
+def identity_provider(
+    settings: Settings, where: Mapping[str, Address], on_event: Callable[[dict[str, Any]], None] | None = None
+) -> "IdentityProvider | None":
     """The mock provider, where no real issuer is configured."""
     if settings.issuer is not None:
         return None
@@ -63,15 +73,20 @@ def identity_provider(settings: Settings, where: Mapping[str, Address]) -> "Iden
 
     return IdentityProvider(
         settings.token_issuer,
-        resources={address.resource: scopes_of(name) for name, address in where.items()},
+        resources={address.resource: scopes_of(servers.load(name)) for name, address in where.items()},
         keys_dir=settings.data_dir / "idp",
+        loopback_documents=settings.environment == "dev",
+        on_event=on_event,
     )
 
 
-def scopes_of(server: str) -> list[str]:
-    """Every scope of one server that somebody could be granted."""
-    granted = expand(scope for persona in PERSONAS.values() for scope in persona.scopes)
-    return sorted(scope for scope in granted if scope.startswith(f"{server}:"))
+def scopes_of(server: Server) -> list[str]:
+    """Every scope of one server that somebody could be granted: those its declaration names, and those over them."""
+    tools = server.tools
+    declared = [*tools.tools.values(), *tools.completions.values()]
+    declared += [part.tool for part in (*tools.resources.values(), *tools.prompts.values())]
+    named = {scope for tool in declared for scope in tool.scopes}
+    return sorted(named | {f"{server.name}:{verb}" for verb in ("read", "write", "pii", "admin")})
 
 
 async def serve_http(
@@ -87,10 +102,15 @@ async def serve_http(
     """
     served = [servers.load(name) for name in names]
     where = addresses(settings, served, alone=alone)
+    events = IdentityEvents(settings.token_issuer)
     with bind(settings) as listening:
-        provider = identity_provider(settings, where)
+        provider = identity_provider(settings, where, events.report)
         extra: Sequence[BaseRoute] = provider.routes if provider else []
-        async with open_all(settings) as opened, open_app(opened.parts, served, where, extra) as app:
+        async with (
+            open_all(settings) as opened,
+            events.written(opened.parts.writer),
+            open_app(opened.parts, served, where, extra) as app,
+        ):
             if ready is not None:
                 ready(opened)
             await listen(app.asgi, settings, listening)
@@ -100,6 +120,10 @@ async def serve_stdio(settings: Settings, name: str) -> None:
     """Serve one server over stdin and stdout until stdin ends."""
     server = servers.load(name)
     one_user = settings.model_copy(update={"pool_min": 1})
-    async with open_all(one_user) as opened, open_workers(opened.parts, [server]):
+    async with (
+        open_all(one_user) as opened,
+        open_domains(opened.parts, [server]) as [server],
+        open_workers(opened.parts, [server]),
+    ):
         pipeline = opened.parts.pipeline(server)
-        await serve_over_stdio(server, pipeline, local_caller(settings), settings.body_limit_bytes)
+        await serve_over_stdio(server, pipeline, local_caller(settings, name), settings.body_limit_bytes)

@@ -12,9 +12,11 @@ import anyio
 import asyncpg
 import orjson
 
+from shared.core import metrics
 from shared.core.errors import Misconfigured, OutcomeUnknown, Timeout, Unavailable
 from shared.core.settings import Settings
 from shared.state.statement import Statement
+from shared.state.timed import TimedConnection
 
 __all__ = ["LOST", "Database", "Reads", "Statement", "Transaction", "connect", "open_database"]
 
@@ -87,13 +89,14 @@ class Database:
             Timeout: A statement ran longer than `statement_timeout_s`.
         """
         try:
-            connection = await self._pool.acquire(timeout=self._settings.pool_acquire_s)
+            with metrics.POOL_ACQUIRE_S.timed(), metrics.POOL_WAITING.held():
+                connection = await self._pool.acquire(timeout=self._settings.pool_acquire_s)
         except TimeoutError:
             raise Unavailable("The database is busy. Nothing was done; retry in a moment.") from None
         except (*LOST, OSError, asyncpg.PostgresError) as error:  # whatever keeps us from connecting
             raise _unreachable() from error
         try:
-            yield connection
+            yield TimedConnection(connection)
         except asyncpg.QueryCanceledError:
             raise Timeout("The database took too long. Nothing was done; ask for less, or retry.") from None
         except LOST as error:
@@ -213,7 +216,11 @@ async def open_database(dsn: str, settings: Settings) -> AsyncGenerator[Database
     """
     pool = await _pool(dsn, settings)
     try:
-        yield Database(pool, settings)
+        with (
+            metrics.POOL.reading(pool.get_idle_size, "idle"),
+            metrics.POOL.reading(lambda: pool.get_size() - pool.get_idle_size(), "used"),
+        ):
+            yield Database(pool, settings)
     finally:
         with anyio.move_on_after(5, shield=True) as scope:
             await pool.close()

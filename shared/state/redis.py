@@ -10,11 +10,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import NoScriptError, RedisError
 
+from shared.core.backend import RoundTrip
 from shared.core.errors import Misconfigured, Unavailable
 from shared.core.settings import Settings
 from shared.state.counters import Limit, Refusal
 
 _CONNECTIONS = 32
+_DESCRIBED = {"db.system.name": "redis", "db.operation.name": "EVALSHA"}
 
 _TAKE = """
 -- KEYS: one a limit. ARGV: interval_us, burst for each. Answers {0}, or {limit's number, microseconds to wait}.
@@ -62,8 +64,9 @@ class RedisCounters:
 
     async def _ask(self, *arguments: int | str) -> list[int]:
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._run(*arguments)
+            with RoundTrip("redis", "EVALSHA", _DESCRIBED):
+                async with asyncio.timeout(self._timeout_s):
+                    return await self._run(*arguments)
         except (RedisError, OSError, TimeoutError) as error:
             raise Unavailable("Limits cannot be checked right now. Nothing was done; retry in a moment.") from error
 

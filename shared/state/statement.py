@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, cast
 
-from sqlalchemy import Executable, Integer, Select, bindparam, func, literal_column, select, true
+from sqlalchemy import Executable, Integer, Select, String, bindparam, func, literal_column, select, true
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -15,8 +15,8 @@ _NO_OFFSET = literal_column("0", Integer)  # OFFSET 0 keeps the planner from joi
 class Compiled:
     """SQL text with the order and the defaults of its values."""
 
-    def __init__(self, statement: Executable) -> None:
-        compiled = cast("SQLCompiler", statement.compile(dialect=_DIALECT))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType, reportAttributeAccessIssue]
+    def __init__(self, statement: Executable, dialect: Any = _DIALECT) -> None:
+        compiled = cast("SQLCompiler", statement.compile(dialect=dialect))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType, reportAttributeAccessIssue]
         self.sql = str(compiled)
         self.names: Sequence[str] = tuple(compiled.positiontup or ())
         self._defaults: dict[str, Any] = dict(compiled.params)
@@ -38,24 +38,29 @@ class Statement:
     """
 
     def __init__(self, statement: Executable) -> None:
-        self._statement = statement
+        self.core = statement
 
     @cached_property
     def plain(self) -> Compiled:
-        return Compiled(self._statement)
+        return Compiled(self.core)
 
     @cached_property
     def scoped(self) -> Compiled:
-        """The same read with the tenant set first, in one statement.
+        """The same read with the tenant set first, in one statement."""
+        return Compiled(with_tenant(cast("Select[Any]", self.core)))
 
-        The lateral join on the tenant forces the order: PostgreSQL runs the inner query, whose rows
-        row-level security filters by `app.tenant`, only after `set_config` has returned.
-        """
-        inner = cast("Select[Any]", self._statement)
-        setting = func.set_config(literal_column("'app.tenant'"), bindparam("tenant_", required=True), true())
-        caller = select(setting.label("tenant")).offset(_NO_OFFSET).subquery("caller")
-        inner = inner.where(caller.c.tenant.is_not(None)).correlate(caller)
-        if inner._limit_clause is None and inner._offset_clause is None:  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-            inner = inner.offset(_NO_OFFSET)
-        answer = inner.lateral("answer")
-        return Compiled(select(answer).select_from(caller.join(answer, true())))
+
+def with_tenant(inner: Select[Any]) -> Select[Any]:
+    """The read after `app.tenant` was set to the value `tenant_`.
+
+    The lateral join on the tenant forces the order: PostgreSQL runs the inner query, whose rows row-level security
+    filters by `app.tenant`, only after `set_config` has returned.
+    """
+    tenant = bindparam("tenant_", required=True, type_=String)
+    setting = func.set_config(literal_column("'app.tenant'"), tenant, true())
+    caller = select(setting.label("tenant")).offset(_NO_OFFSET).subquery("caller")
+    inner = inner.where(caller.c.tenant.is_not(None)).correlate(caller)
+    if inner._limit_clause is None and inner._offset_clause is None:  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        inner = inner.offset(_NO_OFFSET)
+    answer = inner.lateral("answer")
+    return select(answer).select_from(caller.join(answer, true()))

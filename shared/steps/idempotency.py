@@ -14,10 +14,12 @@ import asyncpg
 import orjson
 from pydantic import BaseModel
 
+from shared.core import metrics
 from shared.core.caller import Caller
 from shared.core.errors import InProgress, KeyReused, Unavailable
 from shared.core.settings import Settings
 from shared.core.tool import Arguments, Effect, Tool, WriteArguments
+from shared.core.tracing import span
 from shared.state.database import Database, Transaction
 from shared.state.keys import CannotOpen, KeyRing
 from shared.steps.audit.entry import Entry
@@ -88,12 +90,16 @@ class Ledger:
             intent = await entry.begin()
             async with self._database.transaction(caller.tenant) as transaction:
                 claim = self._claim(caller, tool, query, intent)
-                slot = Slot(await self._take(transaction, claim, intent, tool), transaction)
+                with span("ledger"):
+                    slot = Slot(await self._take(transaction, claim, intent, tool), transaction)
                 replayed = slot.answer is not None
                 yield slot
                 entry.facts["replayed"] = replayed
-                if not replayed:
-                    await self._keep(transaction, claim, slot.answer)
+                if replayed:
+                    metrics.REPLAYS.add(self._server, tool.name)
+                else:
+                    with span("ledger"):
+                        await self._keep(transaction, claim, slot.answer)
 
     def _claim(self, caller: Caller, tool: Tool, query: WriteArguments, intent: UUID) -> _Claim:
         # Without a key nothing can repeat the call, but the row still carries the intent for recovery.

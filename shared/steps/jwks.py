@@ -24,6 +24,7 @@ import structlog
 from joserfc import jwk
 from joserfc.errors import JoseError, SecurityWarning
 
+from shared.core.backend import RoundTrip
 from shared.core.errors import Misconfigured, Unavailable
 from shared.core.settings import Settings
 from shared.state.http import BadAnswer, get_json, is_loopback
@@ -175,9 +176,10 @@ class Jwks:
     async def _fly(self) -> None:
         began = self._clock()
         try:
-            async with asyncio.timeout(FETCH_S):
-                uri = self._configured or await self._discover()
-                self._keys = tuple(_usable(await get_json(self._client, uri)))
+            with RoundTrip("jwks", "fetch"):
+                async with asyncio.timeout(FETCH_S):
+                    uri = self._configured or await self._discover()
+                    self._keys = tuple(_usable(await get_json(self._client, uri)))
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, BadAnswer) as error:
             self._failing = True
             self._discovered = ("", -inf)

@@ -69,7 +69,7 @@ def breaking(old: Snapshot | None, new: Snapshot | None) -> list[str]:
     found += _reprompted(old, new)
     for word, which, compare in (("argument", "inputSchema", _narrowed), ("answer", "outputSchema", _shrunk)):
         before, after = old.get(which, {}), new.get(which, {})
-        found += [f"{word} {problem}" for problem in compare(_first(before), _first(after))]
+        found += [f"{word} {problem}" for problem in compare(answer_of(before), answer_of(after))]
         parts, same = before.get("$defs", {}), after.get("$defs", {})
         for name in sorted(parts.keys() & same.keys()):
             found += [f"{word} {name}.{problem}" for problem in compare(parts[name], same[name])]
@@ -94,7 +94,7 @@ def _reprompted(old: Snapshot, new: Snapshot) -> list[str]:
     return found
 
 
-def _first(schema: Snapshot) -> Snapshot:
+def answer_of(schema: Snapshot) -> Snapshot:
     """Of an answer or a failure, the answer."""
     return schema.get("anyOf", [schema])[0]
 

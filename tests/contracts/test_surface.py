@@ -40,7 +40,7 @@ def changed(**changes: Any) -> tuple[Any, Any]:
         *way, last = path.split("__")
         inner = new
         for part in way:
-            inner = surface._first(inner)[part] if part == "properties" else inner[part]
+            inner = surface.answer_of(inner)[part] if part == "properties" else inner[part]
         if value is None:
             del inner[last]
         else:

@@ -27,7 +27,6 @@ async def environment(databases: Databases, tmp_path: Path) -> dict[str, str]:
     urls = await databases.fresh()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SUITE_", "DATABASE_"))}
     return kept | {
-        "SUITE_STDIO_SCOPES": "links:write links:pii",
         "PYTHONPATH": str(tmp_path),
         "SUITE_DATA_DIR": str(tmp_path / "data"),
         "SUITE_DATABASE_URL": urls.app,
@@ -48,7 +47,7 @@ async def test_a_folder_is_a_server(environment: dict[str, str], era: str, tmp_p
             for arguments in (save, save, {**NEW, "dry_run": True}):
                 answer = await client.call_tool("save_link", arguments)
                 answers += [answer.structured_content]
-            found = (await client.call_tool("find_links", {"word": "Hand"})).structured_content or {}
+            found: Any = (await client.call_tool("find_links", {"word": "Hand"})).structured_content
             wrong = await client.call_tool("save_link", {**NEW, "name": "x", "more": 1})
     saved = {**NEW, "title": "Handbook ", "saved_by": "local-user"}
     assert names == ["find_links", "save_link"]

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from servers.customers.server import server
+from shared.core.tool import Effect
 from shared.state.embedded_redis import embedded_redis
 from tests.e2e.hostile_amid import database_away
 from tests.e2e.hostile_edge import EVERYWHERE, GET, TABLE, Row, cell, raw
@@ -20,7 +22,7 @@ from tests.services import source
 pytestmark = pytest.mark.anyio
 
 PLAYED = [pytest.param(row, place, id=f"{row.name}-{place}") for row in TABLE for place in row.on]
-WRITES = {"create_customer", "update_customer"}
+WRITES = {name for name, tool in server.tools.tools.items() if tool.effect is Effect.WRITE}
 CHANGED = """SELECT id FROM customers.customers
     WHERE name = 'Hostile' OR (tenant_id = 'acme' AND id = 'C-000001' AND version > 1)"""
 LEAKS = re.compile(

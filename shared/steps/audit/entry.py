@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import anyio
 
+from shared.core import tracing
 from shared.core.caller import Caller
 from shared.core.errors import Failure, InvalidCursor, OutcomeUnknown, Unavailable, UnknownTarget
 from shared.core.request import Request
@@ -38,7 +39,9 @@ class Entry:
         self.query: Arguments | None = None
         self.intent: UUID | None = None
         self.facts: dict[str, Any] = {}
+        tracing.tell(target=tool.name if tool else "", tenant=caller.tenant)
 
+    @tracing.traced("intent")
     async def begin(self) -> UUID:
         """Record durably that a write is about to start; its outcome will name this intent."""
         intent = uuid4()
@@ -47,11 +50,14 @@ class Entry:
         await self._sink.write(record)
         return intent
 
+    @tracing.traced("audit")
     async def end(self, outcome: str) -> None:
         """Record durably how the call ended."""
         record = self._record("call" if self.intent is None else "outcome")
         record |= {"outcome": outcome, "duration_us": int((time.perf_counter() - self._started) * 1e6)}
+        tracing.tell(outcome="unaudited")
         await self._sink.write(record)
+        tracing.tell(outcome=outcome)
 
     def _record(self, kind: str) -> dict[str, Any]:
         request, tool = self.request, self.tool

@@ -3,6 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -53,6 +54,14 @@ class Spool:
                 except BlockingIOError:
                     continue
                 yield path, [self._open_line(line) for line in file]
+
+    def size(self) -> int:
+        """Bytes of every file in the folder, those of other processes included; asked from any thread."""
+        sizes = 0
+        for path in self._folder.glob("*.spool"):
+            with suppress(FileNotFoundError):  # it was ingested meanwhile
+                sizes += path.stat().st_size
+        return sizes
 
     @staticmethod
     def drop(path: Path) -> None:

@@ -15,6 +15,8 @@ from uuid import UUID, uuid4
 import anyio
 import structlog
 
+from shared.core import metrics
+from shared.core.backend import RoundTrip
 from shared.core.errors import Unavailable
 from shared.core.settings import Settings
 from shared.state.database import LOST, connect
@@ -35,10 +37,10 @@ INSERT = f"INSERT INTO suite.audit ({', '.join(COLUMNS)}) SELECT * FROM unnest({
 HEAD = "SELECT seq, hash FROM suite.audit WHERE chain = $1 ORDER BY seq DESC LIMIT 1"
 LATEST = "SELECT chain FROM suite.audit_chain ORDER BY opened_at DESC LIMIT 1"
 ORPHANS = """
-SELECT id, tenant, subject, issuer, client, server, target, target_kind, effect
+SELECT intent AS id, tenant, subject, issuer, client, server, target, target_kind, effect
 FROM suite.audit AS i WHERE chain = $1 AND kind = 'intent' AND NOT EXISTS (
     SELECT FROM suite.audit AS o
-    WHERE o.intent = i.id AND o.kind IN ('outcome', 'recovered') AND o.outcome <> 'outcome_unknown')
+    WHERE o.intent = i.intent AND o.kind IN ('outcome', 'recovered') AND o.outcome <> 'outcome_unknown')
 """
 _WAITING_MAX = 10_000
 _CONNECT_S = 3.0
@@ -82,7 +84,8 @@ class Writer:
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((record, future))
         self._wake.set()
-        await future
+        with RoundTrip("audit", "write"), metrics.AUDIT_WAITING.held():
+            await future
 
     async def check(self) -> None:
         """Raise unless records can be stored (readiness)."""
@@ -116,7 +119,8 @@ class Writer:
 
     async def _store(self, records: list[dict[str, Any]]) -> None:
         connection = await self._ready()
-        await self._append(connection, records)
+        with RoundTrip("audit", "store"):
+            await self._append(connection, records)
 
     async def _append(self, connection: Any, records: list[dict[str, Any]]) -> None:
         head = self.head
@@ -250,7 +254,8 @@ async def open_writer(url: str, ring: KeyRing, settings: Settings) -> AsyncGener
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(writer.run)
         try:
-            yield writer
+            with metrics.AUDIT_SPOOL_BYTES.reading(spool.size):
+                yield writer
         finally:
             tasks.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):

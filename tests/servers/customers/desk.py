@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from servers.customers.tools import tools
+from servers.customers.server import server
 from shared.core.caller import Caller
 from shared.core.tool import Call, Effect, Queries, Tool
 from shared.state.cursors import SealedCursors
@@ -11,12 +11,13 @@ from shared.state.database import Database
 from shared.state.keys import KeyRing
 from shared.steps.redaction import redact
 
+tools = server.tools
 RING = KeyRing([b"k" * 32])
 ALL = "customers:write customers:pii"
 
 
-def caller(tenant: str = "acme", scopes: str = ALL) -> Caller:
-    return Caller("user", "https://idp.example", "client", tenant, Caller.granted(scopes))
+def caller(tenant: str = "acme", scopes: str = ALL, subject: str = "user") -> Caller:
+    return Caller(subject, "https://idp.example", "client", tenant, Caller.granted(scopes))
 
 
 def call_of(tool: Tool, who: Caller, database: Queries, transaction: Queries | None = None) -> Call:
@@ -28,11 +29,20 @@ class Desk:
     database: Database
 
     async def ask(
-        self, name: str, /, *, tenant: str = "acme", scopes: str = ALL, dry_run: bool = False, **arguments: Any
+        self,
+        name: str,
+        /,
+        *,
+        tenant: str = "acme",
+        scopes: str = ALL,
+        subject: str = "user",
+        dry_run: bool = False,
+        **arguments: Any,
     ) -> Any:
         """The typed answer of a tool."""
-        tool, who = tools.tools[name], caller(tenant, scopes)
-        query = tool.parse(arguments)
+        tool, who = tools.tools[name], caller(tenant, scopes, subject)
+        assert all(who.may(scope) for scope in tool.scopes)
+        query = tool.parse(arguments | ({"dry_run": True} if dry_run else {}))
         reads = self.database.reads(tenant)
         if tool.effect is Effect.READ:
             return await tool.run(call_of(tool, who, reads), query)
@@ -40,6 +50,21 @@ class Desk:
             if dry_run:
                 transaction.discard()
             return await tool.run(call_of(tool, who, reads, transaction), query)
+
+    async def made(self, *, tenant: str = "acme", **fields: Any) -> Any:
+        """A new customer."""
+        new: dict[str, Any] = {"name": "Some Body", "country": "DE", "segment": "consumer", **fields}
+        return (await self.ask("create_customer", tenant=tenant, **new)).customer
+
+    async def terms(self, customer_id: str, tenant: str = "acme") -> list[tuple[Any, ...]]:
+        """What the customer is found by."""
+        async with self.database.transaction(tenant) as transaction:
+            rows = await transaction.connection.fetch(
+                "SELECT term, name, status, segment, country FROM customers.search_terms "
+                "WHERE customer_id = $1 ORDER BY term",
+                customer_id,
+            )
+        return [tuple(row) for row in rows]
 
     async def shown(self, name: str, /, *, tenant: str = "acme", scopes: str = ALL, **arguments: Any) -> Any:
         """The answer as that caller sees it, as JSON."""

@@ -7,6 +7,7 @@ import pytest
 
 from servers.customers import demo
 from servers.customers.models import CreateCustomer
+from servers.customers.notes import AddNote
 from servers.customers.queries import WRITTEN
 from shared.state.roles import Urls
 from tests.servers.customers.desk import Desk
@@ -43,3 +44,15 @@ async def test_seeding_twice_changes_nothing(desk: Desk, urls: Urls) -> None:
     before = await desk.walk(query="ma", limit=100)
     await demo.seed(urls.owner, customers=5_000, orders=0)
     assert await desk.walk(query="ma", limit=100) == before
+
+
+async def test_its_notes_are_the_same_everywhere_and_could_have_been_written_by_the_tool(desk: Desk) -> None:
+    async with desk.database.transaction("acme") as transaction:
+        rows = await transaction.connection.fetch(
+            "SELECT id, customer_id, text, author, created_at FROM customers.notes ORDER BY id"
+        )
+    assert len(rows) == 50
+    found = sha256(repr([tuple(row) for row in rows]).encode()).hexdigest()
+    assert found == "6670fddec61c6ea7a29766151722d532406c7b51b1aec9e53d9095399a27ade6"
+    for row in rows:
+        AddNote.model_validate({"customer_id": row["customer_id"], "text": row["text"]})

@@ -12,13 +12,12 @@ import pytest
 
 from servers.customers import demo
 from servers.customers.server import server
-from servers.customers.tools import tools
 from shared.core.settings import Settings
 from shared.state.database import Database, Reads, Statement, open_database
 from shared.state.embedded import EmbeddedPostgres
 from shared.state.migrate import upgrade
 from shared.state.roles import Passwords, Urls, ensure_roles
-from tests.servers.customers.desk import call_of, caller
+from tests.servers.customers.desk import call_of, caller, tools
 
 pytestmark = pytest.mark.anyio
 
@@ -145,7 +144,7 @@ def explaining(database: Database, request: pytest.FixtureRequest) -> Explaining
 
 
 async def ask(explaining: Explaining, name: str, **arguments: Any) -> Any:
-    tool = tools.tools[name]
+    tool = tools.tools.get(name) or tools.completions["customer_id"]
     return await tool.run(call_of(tool, caller("acme"), explaining), tool.parse(arguments))
 
 
@@ -224,6 +223,12 @@ async def test_common_words_and_filters_that_hardly_meet_are_compared_inside_the
     ("name", "arguments"),
     [
         ("get_customer", {"customer_id": "C-000042"}),
+        ("get_order", {"order_id": "O-000042"}),
+        ("list_customer_notes", {"customer_id": "C-000001"}),
+        ("list_customer_notes", {"customer_id": "C-00500001"}),
+        ("complete_customer_id", {"value": ""}),
+        ("complete_customer_id", {"value": "C-0000"}),
+        ("complete_customer_id", {"value": "C-00500001"}),
         ("get_customers", {"customer_ids": [f"C-{number:06}" for number in range(1, 51)]}),
         ("list_customer_orders", {"customer_id": "C-000001"}),
         ("list_customer_orders", {"customer_id": "C-000001", "status": "refunded"}),

@@ -1,27 +1,19 @@
 """For every tool, operation and handle: what belongs to another tenant answers exactly as what does not exist."""
 
 import re
+from dataclasses import asdict
 from typing import Any
+from uuid import uuid4
 
+import anyio
 import httpx
 import pytest
 
 from servers.customers.server import server
 from tests.harness import Suite
+from tests.servers.customers.handles import CASES, MISSING, PROMPTS, Handles, fill, hide
 
 pytestmark = pytest.mark.anyio
-
-MISSING = "C-9999999999"
-FOREIGN = "foreign id"
-REQUIRED: dict[str, dict[str, Any]] = {
-    "get_customer": {"customer_id": FOREIGN},
-    "get_customers": {"customer_ids": [FOREIGN]},
-    "list_customer_orders": {"customer_id": FOREIGN},
-    "update_customer": {"customer_id": FOREIGN, "version": 1, "changes": {"city": "Ulm"}},
-    "create_customer": {},
-    "search_customers": {"query": FOREIGN},
-}
-"""For every tool, arguments with the handle in its place; `create_customer` takes none."""
 
 OPERATIONS: dict[str, dict[str, Any]] = {
     "call": {},
@@ -33,72 +25,119 @@ OPERATIONS: dict[str, dict[str, Any]] = {
 def cases() -> list[Any]:
     found: list[Any] = []
     for name, tool in server.tools.tools.items():
-        for operation, extra in OPERATIONS.items():
-            if REQUIRED[name] and extra.keys() <= tool.arguments.model_fields.keys():
-                found.append(pytest.param(name, extra, id=f"{name}-{operation}"))
+        for number, arguments in enumerate(CASES[name]):
+            for operation, extra in OPERATIONS.items():
+                if extra.keys() <= tool.arguments.model_fields.keys():
+                    found.append(pytest.param(name, arguments, extra, id=f"{name}-{number}-{operation}"))
     return found
 
 
-def put(value: Any, handle: str) -> Any:
-    if isinstance(value, dict):
-        return {key: put(item, handle) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, list):
-        return [put(item, handle) for item in value]  # pyright: ignore[reportUnknownVariableType]
-    return handle if value == FOREIGN else value
-
-
-def seen(answer: httpx.Response, handle: str) -> tuple[Any, ...]:
+def seen(answer: httpx.Response, handles: Handles) -> tuple[Any, ...]:
     """Everything a caller can see, but for what differs by chance or because we sent it."""
-    text = re.sub(r"req_[0-9a-f]{16}", "REFERENCE", answer.text).replace(handle, "HANDLE")
+    text = hide(re.sub(r"req_[0-9a-f]{16}", "REFERENCE", answer.text), handles)
     headers = sorted((name, value) for name, value in answer.headers.items() if name != "date")
     return answer.status_code, text, headers
 
 
+async def ask(suite: Suite, who: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    answer = await suite.call(who, tool, arguments)
+    assert "error" not in answer, answer
+    return answer
+
+
+NEW = {"name": "Elsewhere", "segment": "consumer", "country": "US"}
+
+
 @pytest.fixture(scope="module")
-async def foreign(suite: Suite) -> str:
-    """The id of a customer of the other tenant, with orders, as long as the missing one."""
-    made = await suite.call(
-        "outsider", "create_customer", {"name": "Elsewhere", "segment": "consumer", "country": "US"}
+async def foreign(suite: Suite) -> Handles:
+    """Handles of the other tenant, as long as the missing ones."""
+    customer = (await ask(suite, "outsider", "create_customer", NEW))["customer"]["id"]
+    order = "O-0F0RE1GN00"
+    await suite.sql(
+        "INSERT INTO customers.orders (tenant_id, id, customer_id, status, ordered_at, currency, total, line_count) "
+        "VALUES ('globex', $1, $2, 'paid', now(), 'EUR', 1, 0)",
+        order,
+        customer,
     )
-    assert len(made["customer"]["id"]) == len(MISSING)
-    return made["customer"]["id"]
+    note = await ask(suite, "outsider", "add_customer_note", {"customer_id": customer, "text": "Theirs"})
+    job = (await ask(suite, "outsider", "export_customers", {}))["job_id"]
+    with anyio.fail_after(30):
+        while (await ask(suite, "outsider", "get_job", {"job_id": job}))["state"] != "done":
+            await anyio.sleep(0.1)
+    handles = Handles(customer, order, note["change_id"], job)
+    lengths = [[len(handle) for handle in asdict(each).values()] for each in (handles, MISSING)]
+    assert lengths[0] == lengths[1]
+    return handles
 
 
-def test_every_tool_is_in_the_matrix() -> None:
-    assert REQUIRED.keys() == server.tools.tools.keys()
+@pytest.fixture(scope="module")
+async def own(suite: Suite) -> str:
+    return (await ask(suite, "admin", "create_customer", NEW))["customer"]["id"]
 
 
-@pytest.mark.parametrize(("tool", "extra"), cases())
-async def test_a_foreign_id_answers_like_a_missing_one(
-    suite: Suite, foreign: str, tool: str, extra: dict[str, Any]
+def test_every_tool_prompt_and_completion_is_in_the_matrix() -> None:
+    assert CASES.keys() == server.tools.tools.keys()
+    assert PROMPTS.keys() == server.tools.prompts.keys()
+    assert server.tools.completions.keys() == {"customer_id"}
+
+
+@pytest.mark.parametrize(("tool", "arguments", "extra"), cases())
+async def test_a_foreign_handle_answers_like_a_missing_one(
+    suite: Suite, foreign: Handles, own: str, tool: str, arguments: dict[str, Any], extra: dict[str, Any]
 ) -> None:
     answers: list[Any] = []
-    for handle in (foreign, MISSING):
-        arguments = put(REQUIRED[tool], handle) | extra
+    for number, handles in enumerate((foreign, MISSING)):
+        given = fill(arguments, handles, own) | extra
         if "idempotency_key" in extra:
-            arguments["idempotency_key"] += handle
-        response = await suite.post(suite.token("admin"), "tools/call", {"name": tool, "arguments": arguments})
-        answers.append(seen(response, handle))
+            given["idempotency_key"] += f"-{uuid4().hex}-{number}"
+        response = await suite.post(suite.token("admin"), "tools/call", {"name": tool, "arguments": given})
+        answers.append(seen(response, handles))
     assert answers[0] == answers[1]
 
 
 @pytest.mark.parametrize("template", server.tools.resources)
-async def test_a_foreign_resource_answers_like_a_missing_one(suite: Suite, foreign: str, template: str) -> None:
+async def test_a_foreign_resource_answers_like_a_missing_one(suite: Suite, foreign: Handles, template: str) -> None:
     answers: list[Any] = []
-    for handle in (foreign, MISSING):
-        uri = re.sub(r"\{[^}]+\}", handle, template)
-        answers.append(seen(await suite.post(suite.token("admin"), "resources/read", {"uri": uri}), handle))
+    for handles in (foreign, MISSING):
+        uri = template.format(customer_id=handles.customer, job_id=handles.job, part=1)
+        answers.append(seen(await suite.post(suite.token("admin"), "resources/read", {"uri": uri}), handles))
     assert answers[0] == answers[1]
     assert answers[0][0] == 400
 
 
-async def test_the_other_tenant_itself_does_see_it(suite: Suite, foreign: str) -> None:
-    for tool in ("get_customer", "update_customer", "list_customer_orders"):
-        answer = await suite.call("outsider", tool, put(REQUIRED[tool], foreign))
-        assert "error" not in answer, tool
+@pytest.mark.parametrize("prompt", PROMPTS)
+async def test_a_prompt_about_a_foreign_customer_answers_like_one_about_nobody(
+    suite: Suite, foreign: Handles, prompt: str
+) -> None:
+    answers: list[Any] = []
+    for handles in (foreign, MISSING):
+        params = {"name": prompt, "arguments": fill(PROMPTS[prompt], handles)}
+        answers.append(seen(await suite.post(suite.token("admin"), "prompts/get", params), handles))
+    assert answers[0] == answers[1]
+    assert '"error"' in answers[0][1]
 
 
-@pytest.mark.parametrize("tool", ["search_customers", "list_customer_orders"])
+async def test_a_foreign_id_is_not_completed(suite: Suite, foreign: Handles) -> None:
+    answers: list[Any] = []
+    for who in ("admin", "outsider"):
+        params = {
+            "ref": {"type": "ref/resource", "uri": "customer://{customer_id}"},
+            "argument": {"name": "customer_id", "value": foreign.customer[:-1]},
+        }
+        answer = await suite.post(suite.token(who), "completion/complete", params)
+        answers.append(answer.json()["result"]["completion"]["values"])
+    assert answers == [[], [foreign.customer]]
+
+
+async def test_the_other_tenant_itself_does_see_it(suite: Suite, foreign: Handles) -> None:
+    names = ["get_customer", "list_customer_orders", "list_customer_notes", "get_order", "get_job", "undo_change"]
+    for tool in (*names, "update_customer"):
+        await ask(suite, "outsider", tool, fill(CASES[tool][0], foreign))
+    uri = f"customers-export://{foreign.job}/1"
+    assert (await suite.post(suite.token("outsider"), "resources/read", {"uri": uri})).status_code == 200
+
+
+@pytest.mark.parametrize("tool", ["search_customers", "list_customer_orders", "list_customer_notes"])
 async def test_a_foreign_cursor_answers_like_a_made_up_one(suite: Suite, tool: str) -> None:
     arguments = await _paged(suite, tool)
     page = await suite.call("outsider", tool, {**arguments, "limit": 1})
@@ -108,7 +147,8 @@ async def test_a_foreign_cursor_answers_like_a_made_up_one(suite: Suite, tool: s
     answers: list[Any] = []
     for given in (cursor, made_up):
         params = {"name": tool, "arguments": {**arguments, "limit": 1, "cursor": given}}
-        answers.append(seen(await suite.post(suite.token("admin"), "tools/call", params), given))
+        response = await suite.post(suite.token("admin"), "tools/call", params)
+        answers.append(tuple(str(part).replace(given, "HANDLE") for part in seen(response, MISSING)))
     assert answers[0] == answers[1]
     assert '"code":-32602' in answers[0][1]
     again = await suite.call("outsider", tool, {**arguments, "limit": 1, "cursor": cursor})
@@ -118,8 +158,10 @@ async def test_a_foreign_cursor_answers_like_a_made_up_one(suite: Suite, tool: s
 async def _paged(suite: Suite, tool: str) -> dict[str, Any]:
     if tool == "search_customers":
         return {"query": "an"}
+    table = tool.removeprefix("list_customer_")
     busiest = (
-        "SELECT customer_id FROM customers.orders WHERE tenant_id = 'globex' GROUP BY 1 ORDER BY count(*) DESC LIMIT 1"
+        f"SELECT customer_id FROM customers.{table} WHERE tenant_id = 'globex' "
+        "GROUP BY 1 ORDER BY count(*) DESC LIMIT 1"
     )
     (row,) = await suite.sql(busiest)
     return {"customer_id": row["customer_id"]}

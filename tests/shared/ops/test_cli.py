@@ -41,6 +41,7 @@ HELPED = {
     "": "connect",
     "up": "demo data",
     "serve": "--stdio",
+    "doctor": "--tenant",
     "connect": "--write",
     "token": "--alone",
     "audit": "verify",

@@ -1,0 +1,58 @@
+"""What operators see of a process: spans and metrics to a collector, metrics to Prometheus. Off unless it is set.
+
+What it takes is imported only then: a client waits while a server starts over stdio.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+
+from shared.core.settings import Settings
+
+FLUSH_S = 2.0
+"""How long the collector may keep a process that ends."""
+
+_PUSH_S = 15.0
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """What was opened.
+
+    Attributes:
+        metrics_port: Of `/metrics`, if it is there.
+    """
+
+    metrics_port: int | None = None
+
+
+@asynccontextmanager
+async def open_telemetry(settings: Settings, push_s: float = _PUSH_S) -> AsyncGenerator[Telemetry]:
+    """Telemetry of this process as its settings want it, for as long as the context lasts; one at a time.
+
+    Args:
+        settings: `otlp_endpoint`, `trace_ratio`, `metrics_host`, `metrics_port`, `environment`.
+        push_s: Seconds between two reports of the metrics to the collector.
+
+    Raises:
+        Misconfigured: The endpoint is no URL, or the address of `/metrics` cannot be had.
+    """
+    with ExitStack() as stack:
+        opened = Telemetry()
+        if settings.metrics_port is not None:
+            from shared.ops.exposition import exposed  # noqa: PLC0415 - see above
+
+            opened = Telemetry(stack.enter_context(exposed(settings.metrics_host, settings.metrics_port)))
+        if settings.otlp_endpoint is None:
+            yield opened
+            return
+        from shared.ops.otlp import send  # noqa: PLC0415 - see above
+
+        sending = send(settings, push_s)
+        try:
+            yield opened
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(sending.end, FLUSH_S)

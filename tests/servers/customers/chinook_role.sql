@@ -1,0 +1,1 @@
+CREATE ROLE mcp_reader LOGIN PASSWORD 'change-me';
