@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from itertools import islice
 from typing import Any, cast
 from uuid import UUID
@@ -20,11 +21,13 @@ KEY = 64
 SIZE = 32_768
 """Of a whole copy, in characters; a value costs `_COST` besides its text."""
 
+_NO_PARTS: dict[str, FieldPlan] = {}
 _COST = 16
 _NAMES = 100
 _OVERLAP = 64
 """More than what can be left of anything we hide when a text is cut through it."""
 
+_CONTAINERS = (BaseModel, Mapping, list, tuple, set, frozenset)
 _SECRET_NAME = re.compile(
     r"passw|passphrase|pwd|secret|token|api_?key|private_?key|authorization|cookie|credential", re.IGNORECASE
 )
@@ -54,7 +57,9 @@ class _Copy:
 
     def value(self, value: Any, like: type[BaseModel] | None, mark: Mark, depth: int, path: str) -> Any:
         self.left -= _COST
-        if isinstance(value, BaseModel | Mapping | list | tuple | set | frozenset):
+        if type(value) is str:  # as most are: the tests below cost more than what follows here
+            return self.text(value, mark, path)
+        if isinstance(value, _CONTAINERS):
             return self.container(value, like, mark, depth, path)
         if isinstance(value, Enum):
             value = value.value
@@ -79,18 +84,18 @@ class _Copy:
         return self.items(list(cast("Iterable[Any]", value)), like, mark, depth, path)
 
     def model(self, model: BaseModel, depth: int, path: str) -> dict[str, Any]:
-        marks = {part.name: part.mark for part in plan(type(model))}
+        values, marks = model.__dict__, _marks(type(model))
         copied = {
-            name: self.value(model.__dict__.get(name), None, marks.get(name), depth + 1, _join(path, name))
-            for name in type(model).model_fields
+            name: self.value(values.get(name), None, mark, depth + 1, _join(path, name)) for name, mark in marks.items()
         }
-        extra = self.mapping(model.model_extra or {}, None, None, depth, path)
-        return {**extra, **copied}
+        if not model.model_extra:
+            return copied
+        return {**self.mapping(model.model_extra, None, None, depth, path), **copied}
 
     def mapping(
         self, mapping: Mapping[Any, Any], like: type[BaseModel] | None, mark: Mark, depth: int, path: str
     ) -> dict[str, Any]:
-        parts = {part.key: part for part in plan(like)} if like else {}
+        parts = {part.key: part for part in plan(like)} if like else _NO_PARTS
         copied: dict[str, Any] = {}
         for key, value in islice(mapping.items(), self.room()):
             name = self.key(key, path)
@@ -101,8 +106,9 @@ class _Copy:
                 self.note(inner, "secret")
                 copied[name] = "[secret]"
             else:
-                part = parts.get(name, FieldPlan(name, name, mark))
-                copied[name] = self.value(value, part.inner, part.mark, depth + 1, inner)
+                part = parts.get(name)
+                like_inner, marked = (part.inner, part.mark) if part else (None, mark)
+                copied[name] = self.value(value, like_inner, marked, depth + 1, inner)
         if len(copied) < len(mapping):
             self.note(path, "cut")
             copied["[cut]"] = f"{len(mapping) - len(copied)} more"
@@ -165,6 +171,13 @@ class _Copy:
             return self.text(value.isoformat(), mark, path)
         self.note(path, "cut")
         return f"[{type(value).__name__[:KEY]}]"
+
+
+@cache
+def _marks(model: type[BaseModel]) -> dict[str, Mark]:
+    """Every field of the model with the mark of its text, if it has one."""
+    marked = {part.name: part.mark for part in plan(model)}
+    return {name: marked.get(name) for name in model.model_fields}
 
 
 def _join(path: str, name: str) -> str:

@@ -67,12 +67,14 @@ class _Walk:
             return self.value(None, dump, None, path)
         shown = cast("dict[str, Any]", dump)
         for part in plan(type(model)):
-            if part.key in shown:
-                inner = f"{path}.{part.key}" if path else part.key
-                shown[part.key] = self.value(getattr(model, part.name), shown[part.key], part.mark, inner)
+            said = shown.get(part.key)
+            if type(said) is str:  # most fields are, and most have nothing to hide: no path is put together for them
+                shown[part.key] = self.text(said, part.mark, path, part.key)
+            elif said is not None:
+                shown[part.key] = self.value(getattr(model, part.name), said, part.mark, _inside(path, part.key))
         for name, extra in (model.model_extra or {}).items():
             if name in shown:
-                shown[name] = self.value(extra, shown[name], None, f"{path}.{name}" if path else name)
+                shown[name] = self.value(extra, shown[name], None, _inside(path, name))
         return shown
 
     def value(self, value: Any, dump: Any, mark: Mark, path: str) -> Any:
@@ -101,18 +103,22 @@ class _Walk:
             seen[shown] = None
         return seen
 
-    def text(self, text: str, mark: Mark, path: str) -> str:
+    def text(self, text: str, mark: Mark, path: str, key: str = "") -> str:
+        """The text as it may be shown; it is that of `path`, or of `key` in it."""
         if isinstance(mark, Exact) or not text:
             return text
         if isinstance(mark, Sensitive):
             masked = text if self.caller.may(mark.scope) else mark.mask(text)
             names: Sequence[str] = ("",) if masked != text else ()
         else:
-            text, found = self.outsiders(text, path) if isinstance(mark, Untrusted) else (text, ())
+            found: Sequence[str] = ()
+            if isinstance(mark, Untrusted):
+                text, found = self.outsiders(text, _inside(path, key))
             masked, names = mask_text(text, contact=self.contact)
-            names = (*found, *names)
+            names = (*found, *names) if found else names
         for name in names:
-            self.redactions[f"{path}:{name}" if name else path] = None
+            inside = _inside(path, key)
+            self.redactions[f"{inside}:{name}" if name else inside] = None
         return masked
 
     def outsiders(self, text: str, path: str) -> tuple[str, Sequence[str]]:
@@ -120,8 +126,14 @@ class _Walk:
         return neutralise(text)
 
 
+def _inside(path: str, key: str) -> str:
+    return f"{path}.{key}" if path and key else path or key
+
+
 def _pairs(value: Any, items: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
     """Each part of a dumped container with the value it came from, where that is known."""
+    if type(value) is list and len(value) == len(items):  # pyright: ignore[reportUnknownArgumentType]
+        return zip(cast("list[Any]", value), items, strict=True)
     parts = list(value.values()) if isinstance(value, Mapping) else value  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType, reportUnknownArgumentType]
     if not isinstance(parts, list | tuple | set | frozenset) or len(parts) != len(items):  # pyright: ignore[reportUnknownArgumentType]
         parts = [None] * len(items)

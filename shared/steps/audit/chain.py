@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from asyncpg.pgproto import pgproto
 
 from shared.state.keys import KeyRing
 
@@ -42,6 +43,9 @@ COLUMNS = (
 
 Row = tuple[Any, ...]
 
+_uuid = pgproto.UUID
+"""Reads a UUID eight times as fast as its base class, to which it is equal; a record has two or three."""
+
 
 @dataclass(slots=True)
 class Head:
@@ -69,11 +73,11 @@ def columns(record: dict[str, Any]) -> Row:
     """The indexed columns a record must have, in the order of `COLUMNS`; raises on a malformed record."""
     intent = record.get("intent")
     return (
-        UUID(record["chain"]),
+        _uuid(record["chain"]),
         int(record["seq"]),
-        UUID(record["id"]),
+        _uuid(record["id"]),
         datetime.fromisoformat(record["at"]),
-        UUID(intent) if intent else None,
+        _uuid(intent) if intent else None,
         record.get("duration_us"),
-        *(record.get(name) for name in TEXTS),
+        *map(record.get, TEXTS),
     )

@@ -1,0 +1,119 @@
+"""Null parts for the controls that are switched off. They exist here alone: the product has no such switch."""
+
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any, cast
+from unittest.mock import patch
+
+from pydantic import BaseModel
+
+from shared.core.caller import Caller
+from shared.core.request import Request
+from shared.core.settings import Settings
+from shared.core.tool import Arguments, Effect, Tool
+from shared.pipeline import Pipeline
+from shared.state.database import Database
+from shared.steps.audit import Entry, Sink
+from shared.steps.auth import Verifier
+from shared.steps.idempotency import Ledger, Slot
+from shared.steps.limits import Limiter
+from shared.steps.redaction import Redacted
+
+
+class Control(StrEnum):
+    """What can be switched off, in the order a call meets them."""
+
+    AUTHENTICATION = "authentication"
+    POLICY = "policy"
+    LIMITS = "limits"
+    LEDGER = "ledger"
+    RECORDS = "records"
+    """The audit record is made, masked and signed for, but not stored."""
+    AUDIT = "audit"
+    """It is stored, too, before the answer leaves."""
+    REDACTION = "redaction"
+    TELEMETRY = "telemetry"
+    """Counted, one log line a call, and spans if the settings name a collector."""
+
+
+class _Anybody(Verifier):
+    """Takes every request for one caller's, without a look at its token."""
+
+    def __init__(self, settings: Settings, scopes: list[str]) -> None:
+        self._anybody = Caller("bench", settings.token_issuer, "bench", "acme", Caller.granted(scopes))
+
+    async def verify(self, authorization: str | None) -> Caller:
+        return self._anybody
+
+
+class _Unlimited(Limiter):
+    async def admit(self, caller: Caller, tool: Tool | None) -> None:
+        return
+
+
+class _Forgetful(Ledger):
+    """A write has its transaction, and nothing else: no claim, no stored answer, no intent."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def once(self, entry: Entry, caller: Caller, tool: Tool, query: Arguments) -> AsyncGenerator[Slot]:
+        if tool.effect is Effect.READ:
+            yield Slot()
+            return
+        async with self._database.transaction(caller.tenant) as transaction:
+            yield Slot(transaction=transaction)
+
+
+class _Nowhere(Sink):
+    async def write(self, record: dict[str, Any]) -> None:
+        return
+
+
+@asynccontextmanager
+async def _no_record(sink: Sink, request: Request, caller: Caller, tool: Tool | None = None) -> AsyncGenerator[Entry]:
+    yield Entry(sink, request, caller, tool)
+
+
+async def _unwatched(_watch: Any, ctx: Any, call_next: Any) -> Any:
+    return await call_next(ctx)
+
+
+def _everybody_may(caller: Caller, tool: Tool | None, request: Request) -> Tool:
+    return cast("Tool", tool)
+
+
+def _as_it_is(answer: BaseModel, caller: Caller, pii_scope: str | None = None) -> Redacted:
+    return Redacted(answer.model_dump(mode="json", by_alias=True))
+
+
+def verifier(whole: Verifier, on: set[Control], settings: Settings, scopes: list[str]) -> Verifier:
+    return whole if Control.AUTHENTICATION in on else _Anybody(settings, scopes)
+
+
+def pipeline(whole: Pipeline, database: Database, on: set[Control]) -> Pipeline:
+    """The pipeline with null parts in place of those that are off."""
+    return replace(
+        whole,
+        sink=whole.sink if Control.AUDIT in on else _Nowhere(),
+        limits=whole.limits if Control.LIMITS in on else _Unlimited(),
+        ledger=whole.ledger if Control.LEDGER in on else _Forgetful(database),
+    )
+
+
+def replaced(on: set[Control]) -> ExitStack:
+    """Replaces, as long as the context lasts, the steps that are functions and off."""
+    steps: dict[Control, tuple[str, Any]] = {
+        Control.POLICY: ("shared.steps.policy.visible", _everybody_may),
+        Control.RECORDS: ("shared.steps.audit.record", _no_record),
+        Control.REDACTION: ("shared.pipeline.redact", _as_it_is),
+        Control.TELEMETRY: ("shared.edge.watch.Watch.__call__", _unwatched),
+    }
+    with ExitStack() as stack:
+        for control, (name, null) in steps.items():
+            if control not in on:
+                stack.enter_context(patch(name, null))
+        return stack.pop_all()

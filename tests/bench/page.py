@@ -1,0 +1,143 @@
+"""The figures as tables, for the terminal and for docs/bench.md."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tests.bench.cases import LADDER, WRITES
+from tests.bench.goals import Goal, of_startup, of_trail, ratios
+from tests.bench.profile import Share
+from tests.bench.rounds import Figures, Pace
+from tests.bench.startup import Startup
+from tests.bench.stores import Facts
+from tests.bench.trail import Trail
+
+
+@dataclass(frozen=True)
+class Results:
+    """A whole run. What was not measured is None."""
+
+    machine: str
+    cores: str
+    engines: str
+    peers: str
+    pace: Pace
+    figures: Mapping[str, Figures]
+    facts: Facts
+    trail: Trail | None
+    startup: Startup | None
+    profile: Sequence[Share]
+
+    @property
+    def goals(self) -> list[Goal]:
+        found = [*ratios(self.figures)]
+        found += of_startup(self.startup) if self.startup else []
+        return found + ([*of_trail(self.trail)] if self.trail else [])
+
+
+def tables(results: Results) -> Iterator[str]:
+    """Every table in Markdown, each after its heading."""
+    figures = results.figures
+    rows = (found for key, found in figures.items() if not key.startswith(("with_", "search_")) and key not in _WRITTEN)
+    yield "## Calls a second"
+    yield _cases(rows, figures.get("mcpserver"))
+    if results.goals:
+        yield "## Against the goals"
+        yield _goals(results.goals)
+    if any(key.startswith("with_") for key in figures):
+        yield "## What each control costs"
+        yield _ladder(figures)
+    if any(key in figures for key in _WRITTEN):
+        yield "## What a write costs"
+        yield _cases((figures[key] for key in _WRITTEN if key in figures), None)
+    if found := [found for key, found in figures.items() if key.startswith("search_")]:
+        yield f"## Searching {results.facts['customers']:,} customers"
+        yield _cases(found, None)
+    if results.trail:
+        yield "## The audit"
+        yield _trail(results.trail)
+    if results.startup:
+        yield "## Starting over stdio"
+        yield _startup(results.startup)
+    if results.profile:
+        yield "## Where the time of a call goes"
+        yield _table(("share", "where"), ((f"{share.part:.0%}", share.where) for share in results.profile))
+
+
+_WRITTEN = tuple(key for key, _, _ in WRITES)
+
+
+def _cases(rows: Iterable[Figures], against: Figures | None) -> str:
+    heads = ["case", "at once", "calls/s", "slowest–fastest window", "p50 ms", "p99 ms", "server CPU µs"]
+    return _table([*heads, *(["× MCPServer"] if against else [])], (_case(found, against) for found in rows))
+
+
+def _case(found: Figures, against: Figures | None) -> list[str]:
+    low, high = found.spread
+    cells = [
+        *(found.case.said, str(found.case.concurrency), f"{found.per_second:,.0f}", f"{low:,.0f}–{high:,.0f}"),
+        *(f"{found.latency(0.5):.2f}", f"{found.latency(0.99):.2f}", _number(found.cpu)),
+    ]
+    if against is None:
+        return cells
+    comparable = found.case.concurrency == against.case.concurrency
+    return [*cells, f"{found.per_second / against.per_second:.2f}" if comparable else ""]
+
+
+def _goals(goals: Sequence[Goal]) -> str:
+    def row(goal: Goal) -> list[str]:
+        sign = "≥" if goal.least else "≤"
+        then = f"{sign} {goal.then:,g} {goal.unit}" if goal.then is not None else ""
+        figure = f"{goal.figure:,.0f}" if goal.figure >= 1000 else f"{goal.figure:.3g}"
+        return [goal.what, f"{figure} {goal.unit}", f"{sign} {goal.first:,g} {goal.unit}", then, goal.verdict]
+
+    return _table(("what", "measured", "owed first", "then", "verdict"), map(row, goals))
+
+
+def _ladder(figures: Mapping[str, Figures]) -> str:
+    rows: list[list[str]] = []
+    before: float | None = None
+    for key, said, _ in LADDER:
+        found = figures.get(f"with_{key}")
+        if found is None:
+            continue
+        cost = "" if before is None or found.cpu is None else f"{found.cpu - before:+.0f}"
+        rows.append([said, f"{found.per_second:,.0f}", f"{found.latency(0.5):.2f}", _number(found.cpu), cost])
+        before = found.cpu
+    return _table(("`get_customer` with", "calls/s", "p50 ms", "server CPU µs", "µs more"), rows)
+
+
+def _trail(trail: Trail) -> str:
+    found, named = trail.touched
+    return _table(
+        ("what", "measured"),
+        (
+            (
+                "written, 64 callers at once, each waiting until its record is durable",
+                f"{trail.written:,.0f} records/s",
+            ),
+            ("written, one caller", f"{trail.written_alone_ms:.2f} ms a record"),
+            (f"verified, {trail.records:,} records in 10 chains", f"{trail.verified:,.0f} records/s"),
+            (f"who read the resource of C-000042 last quarter ({found} records)", f"{trail.touched_ms:.1f} ms"),
+            (f"whose tool calls named C-000042 last quarter ({named} records)", f"{trail.named_ms:,.0f} ms"),
+        ),
+    )
+
+
+def _startup(startup: Startup) -> str:
+    return _table(
+        ("what", "measured"),
+        (
+            ("to the first `tools/list`, PostgreSQL running", f"{startup.attached_s:.2f} s"),
+            ("the same, with the embedded PostgreSQL to be started first", f"{startup.embedded_s:.2f} s"),
+            ("resident memory then", f"{_number(startup.resident_mb)} MB"),
+        ),
+    )
+
+
+def _number(value: float | None) -> str:
+    return "not known" if value is None else f"{value:,.0f}"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
