@@ -20,6 +20,7 @@ from shared.core.server import Server, Worker
 from shared.core.settings import Settings
 from shared.edge import health
 from shared.edge.address import Address
+from shared.edge.direct import Direct
 from shared.edge.hosts import HostAndOrigin
 from shared.edge.http import Endpoint, metadata
 from shared.edge.refusals import Refusals
@@ -174,15 +175,19 @@ async def open_app(
         served = await stack.enter_async_context(open_domains(parts, servers))
         await stack.enter_async_context(open_workers(parts, served))
         routes: list[BaseRoute] = [*health.routes(parts.checks), *extra]
+        endpoints: dict[str, ASGIApp] = {}
         for server in served:
             address = addresses[server.name]
             verifier = Verifier(settings, address.resource, jwks)
             endpoint = Endpoint(server, address, parts.pipeline(server), verifier, refusals, settings)
             await stack.enter_async_context(endpoint.run())
+            endpoints[address.path] = endpoint
             shown = metadata(server, address, settings.token_issuer)
             routes.append(Route(address.path, endpoint))
             routes += [Route(path, _metadata_answer(shown)) for path in address.metadata_paths]
-        app = Starlette(routes=routes, middleware=_middleware(settings))
+        app: ASGIApp = Starlette(routes=routes, middleware=_middleware(settings))
+        if not settings.allowed_origins:  # pages of browsers need the answers' CORS headers
+            app = Direct(endpoints, app)
         yield Application(HostAndOrigin(app, settings, refusals), refusals)
 
 

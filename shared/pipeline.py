@@ -1,10 +1,9 @@
 """The request path: read this first. The order of these lines is the security argument."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-import anyio
 
 from shared.core.caller import Caller
 from shared.core.errors import Forbidden, InvalidCursor, Timeout, UnknownTarget
@@ -90,7 +89,7 @@ class Pipeline:
         )
         deadline_s = tool.deadline_s or self.deadline_s
         try:
-            with anyio.fail_after(deadline_s):
+            async with asyncio.timeout(deadline_s):
                 return await tool.run(call, query)
         except TimeoutError:
             message = f"{tool.name} ran out of its {deadline_s:g} s; nothing was changed. Ask for less."

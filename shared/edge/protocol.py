@@ -35,6 +35,7 @@ from shared.core.server import Server
 from shared.core.tool import Resource
 from shared.edge.describe import describe, describe_prompt, describe_template
 from shared.edge.results import answered, failed, prompted, told
+from shared.edge.shortcut import Shortcut
 from shared.edge.watch import Context, Watch
 from shared.pipeline import Pipeline
 
@@ -68,6 +69,7 @@ class Protocol:
     def build(self) -> SdkServer[Any]:
         """The SDK's server with every handler behind a boundary, watched by us instead of by the SDK."""
         fresh = CacheHint(ttl_ms=_LISTS_FRESH_MS, scope="private")
+        call_tool = _boundary(self.call_tool)
         sdk: SdkServer[Any] = SdkServer(
             self._server.name,
             version=self._server.version,
@@ -83,7 +85,7 @@ class Protocol:
             # None of our schemas mirrors arguments into headers; without this every call would walk tools/list.
             get_tool_input_schema=lambda _name: None,
             on_list_tools=_boundary(self.list_tools),
-            on_call_tool=_boundary(self.call_tool),
+            on_call_tool=cast("Any", call_tool),  # a dict is as good as a model, though its type does not say so
             on_list_resources=_boundary(self.list_resources),
             on_list_resource_templates=_boundary(self.list_templates),
             on_read_resource=_boundary(self.read_resource),
@@ -91,7 +93,8 @@ class Protocol:
             on_get_prompt=_boundary(self.get_prompt),
             on_completion=_boundary(self.complete),
         )
-        sdk.middleware[:] = [Watch(self._server, sdk, self._transport, self._pipeline.slow_call_s)]
+        watch = Watch(self._server, sdk, self._transport, self._pipeline.slow_call_s)
+        sdk.middleware[:] = [watch, Shortcut(call_tool, sdk)]
         return sdk
 
     async def list_tools(self, context: Context, params: Any, reference: str) -> types.ListToolsResult:
@@ -112,9 +115,7 @@ class Protocol:
         templates = [describe_template(self._server.tools.resources[uri]) for uri in shown]
         return types.ListResourceTemplatesResult(resource_templates=templates)
 
-    async def call_tool(
-        self, context: Context, params: types.CallToolRequestParams, reference: str
-    ) -> types.CallToolResult:
+    async def call_tool(self, context: Context, params: types.CallToolRequestParams, reference: str) -> dict[str, Any]:
         request = self._request(context, "tool", params.name, params.arguments or {}, reference)
         tool = self._server.tools.tools.get(params.name)
         try:

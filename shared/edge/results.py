@@ -18,11 +18,13 @@ UNTRUSTED = "enterprise-mcp-suite/untrusted"
 """Key of `_meta` that names the fields which hold text written by outsiders."""
 
 
-def answered(answer: Redacted) -> types.CallToolResult:
-    content: list[types.ContentBlock] = [types.TextContent(type="text", text=orjson.dumps(answer.value).decode())]
+def answered(answer: Redacted) -> dict[str, Any]:
+    """The result of a tool as it is on the wire; the SDK takes it as it takes its own models."""
+    content = [_text(orjson.dumps(answer.value).decode())]
     if answer.untrusted:
-        content.append(_notice(answer.untrusted))
-    return types.CallToolResult(content=content, structured_content=answer.value, _meta=told(answer))
+        content.append(_text(_notice(answer.untrusted)))
+    result = _complete(content, answer.value, failed=False)
+    return {**result, "_meta": meta} if (meta := told(answer)) else result
 
 
 def told(answer: Redacted) -> dict[str, Any] | None:
@@ -31,14 +33,16 @@ def told(answer: Redacted) -> dict[str, Any] | None:
     return {key: list(value) for key, value in names.items() if value} or None
 
 
-def _notice(fields: tuple[str, ...]) -> types.TextContent:
-    return types.TextContent(type="text", text=NOTICE.format(fields=", ".join(fields)))
+def _notice(fields: tuple[str, ...]) -> str:
+    return NOTICE.format(fields=", ".join(fields))
 
 
 def prompted(answer: Redacted, prompt: Prompt | None) -> types.GetPromptResult:
     messages = [_message(message) for message in answer.value["messages"]]
     if answer.untrusted:
-        messages.append(types.PromptMessage(role="user", content=_notice(("The data above",))))
+        messages.append(
+            types.PromptMessage(role="user", content=types.TextContent(type="text", text=_notice(("The data above",))))
+        )
     meta = {**(told(answer) or {}), VERSION: prompt.version if prompt else ""}
     return types.GetPromptResult(description=answer.value["description"], messages=messages, _meta=meta)
 
@@ -54,7 +58,15 @@ def _message(shown: dict[str, Any]) -> types.PromptMessage:
     return types.PromptMessage(role=shown["role"], content=types.EmbeddedResource(type="resource", resource=resource))
 
 
-def failed(failure: Failure, reference: str) -> types.CallToolResult:
+def failed(failure: Failure, reference: str) -> dict[str, Any]:
     shown = {"error": failure.as_object(reference)}
-    text = types.TextContent(type="text", text=orjson.dumps(shown).decode())
-    return types.CallToolResult(content=[text], structured_content=shown, is_error=True)
+    return _complete([_text(orjson.dumps(shown).decode())], shown, failed=True)
+
+
+def _complete(content: list[dict[str, str]], structured: dict[str, Any], *, failed: bool) -> dict[str, Any]:
+    """As the newer era has it; what the older does not know, the SDK takes out for it."""
+    return {"resultType": "complete", "content": content, "structuredContent": structured, "isError": failed}
+
+
+def _text(text: str) -> dict[str, str]:
+    return {"type": "text", "text": text}

@@ -15,6 +15,7 @@ import orjson
 from shared.core import metrics
 from shared.core.errors import Misconfigured, OutcomeUnknown, Timeout, Unavailable
 from shared.core.settings import Settings
+from shared.state.ready import Ready
 from shared.state.statement import Statement
 from shared.state.timed import TimedConnection
 
@@ -74,7 +75,7 @@ class Database:
     """The pool of the application role, which owns nothing and is subject to row-level security."""
 
     def __init__(self, pool: Any, settings: Settings) -> None:
-        self._pool = pool
+        self.ready = Ready(pool, settings.pool_min)
         self._settings = settings
 
     def reads(self, tenant: str) -> Reads:
@@ -90,13 +91,15 @@ class Database:
         """
         try:
             with metrics.POOL_ACQUIRE_S.timed(), metrics.POOL_WAITING.held():
-                connection = await self._pool.acquire(timeout=self._settings.pool_acquire_s)
+                connection = await self.ready.take(self._settings.pool_acquire_s)
         except TimeoutError:
             raise Unavailable("The database is busy. Nothing was done; retry in a moment.") from None
         except (*LOST, OSError, asyncpg.PostgresError) as error:  # whatever keeps us from connecting
             raise _unreachable() from error
+        sound = False
         try:
             yield TimedConnection(connection)
+            sound = True
         except asyncpg.QueryCanceledError:
             raise Timeout("The database took too long. Nothing was done; ask for less, or retry.") from None
         except LOST as error:
@@ -104,8 +107,7 @@ class Database:
                 raise
             raise _unreachable() from error
         finally:
-            with anyio.CancelScope(shield=True):
-                await self._pool.release(connection)
+            await self.ready.give(connection, sound=sound)
 
     @asynccontextmanager
     async def transaction(self, tenant: str) -> AsyncGenerator[Transaction]:
@@ -215,14 +217,17 @@ async def open_database(dsn: str, settings: Settings) -> AsyncGenerator[Database
         Unavailable: PostgreSQL cannot be reached, or does not let us in.
     """
     pool = await _pool(dsn, settings)
+    database = Database(pool, settings)
+
+    def idle() -> int:
+        return pool.get_idle_size() + database.ready.idle
+
     try:
-        with (
-            metrics.POOL.reading(pool.get_idle_size, "idle"),
-            metrics.POOL.reading(lambda: pool.get_size() - pool.get_idle_size(), "used"),
-        ):
-            yield Database(pool, settings)
+        with metrics.POOL.reading(idle, "idle"), metrics.POOL.reading(lambda: pool.get_size() - idle(), "used"):
+            yield database
     finally:
         with anyio.move_on_after(5, shield=True) as scope:
+            await database.ready.empty()
             await pool.close()
         if scope.cancelled_caught:
             pool.terminate()

@@ -29,6 +29,10 @@ _DIGIT = re.compile(r"\d")
 _SUSPICIOUS = re.compile(r"[\d@/\\=:_]|-----B|AKIA|ASIA|eyJ|(?i:bearer)")
 """Text without any of these holds nothing that the patterns find; most names and words end here."""
 
+_KEY_LENGTH = 15
+_FEW_DIGITS = 7
+_MARKED = re.compile(r"[@/\\=:]|eyJ|gh[pousr]_|npm_|whsec_")
+
 _IBAN_LENGTHS = {
     15: "NO",
     16: "BE",
@@ -254,9 +258,14 @@ PATTERNS = (
 )
 
 
+def _short_and_plain(text: str) -> bool:
+    """Ids, house numbers and postal codes: too short for a key, too few digits for a number, no mark of the rest."""
+    return len(text) < _KEY_LENGTH and _MARKED.search(text) is None and len(_DIGIT.findall(text)) < _FEW_DIGITS
+
+
 def mask_text(text: str, *, contact: bool) -> tuple[str, tuple[str, ...]]:
     """`text` with all of it masked, and the names of what was; e-mail and telephone only with `contact`."""
-    if _SUSPICIOUS.search(text) is None:
+    if _SUSPICIOUS.search(text) is None or _short_and_plain(text):
         return text, ()
     names: dict[str, None] = {}
     for _ in range(_ROUNDS):

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import uvloop
 from starlette.applications import Starlette
-from starlette.routing import Route
 
 import servers
 from shared.app import open_parts
 from shared.core.server import Server
 from shared.core.settings import Settings
 from shared.edge.address import Address
+from shared.edge.direct import Direct
 from shared.edge.hosts import HostAndOrigin
 from shared.edge.http import Endpoint
 from shared.edge.listen import bind, listen
@@ -49,7 +49,7 @@ async def serve(server: Server, settings: Settings, scopes: list[str], on: set[C
         pipeline = nulls.pipeline(parts.pipeline(server), parts.database, on)
         endpoint = Endpoint(server, address, pipeline, verifier, refusals, settings)
         await stack.enter_async_context(endpoint.run())
-        app = Starlette(routes=[*provider(settings, server).routes, Route(address.path, endpoint)])
+        app = Direct({address.path: endpoint}, Starlette(routes=provider(settings, server).routes))
         profiled = os.environ.get("BENCH_PROFILE")
         with nulls.replaced(on), sampling(Path(profiled)) if profiled else nullcontext():
             await listen(HostAndOrigin(app, settings, refusals), settings, listening)
