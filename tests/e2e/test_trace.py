@@ -15,6 +15,7 @@ from servers.customers.server import server
 from shared.core.settings import Settings
 from shared.edge.http import caller_of
 from shared.edge.protocol import Protocol
+from shared.edge.shortcut import Shortcut
 from shared.edge.watch import Watch
 from shared.ops.telemetry import open_telemetry
 from shared.state.embedded_redis import EmbeddedRedis
@@ -227,7 +228,7 @@ async def test_there_is_one_trace_and_no_span_of_the_sdks_own(suite: Suite) -> N
 async def test_the_sdks_own_middleware_is_replaced(suite: Suite) -> None:
     """It would name a second span of the request after what the client sent, wherever a global provider is set."""
     protocol = Protocol(server, suite.parts.pipeline(server), caller_of, "http")
-    assert [type(one) for one in protocol.build().middleware] == [Watch]
+    assert [type(one) for one in protocol.build().middleware] == [Watch, Shortcut]
 
 
 async def test_the_http_header_is_a_link_and_not_the_parent(suite: Suite) -> None:
