@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.edge import shortcut
-from tests.harness import Suite, modern, modern_headers
+from tests.harness import LEGACY, Suite, modern, modern_headers
 
 pytestmark = pytest.mark.anyio
 
@@ -74,3 +74,14 @@ async def test_what_is_out_of_the_ordinary_is_the_sdks_to_judge(
         answer = await client.post(suite.url(), json=body, headers=headers)
     assert True not in seen
     assert answer.status_code in {200, 400}
+
+
+async def test_the_older_era_is_answered_in_its_own_words(suite: Suite) -> None:
+    name, arguments = CALLS["an answer"]
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": arguments}}
+    headers = {"Authorization": f"Bearer {suite.token('support')}", "MCP-Protocol-Version": LEGACY}
+    async with suite.http() as client:
+        answer = await client.post(suite.url(), json=body, headers=headers | {"Accept": "application/json"})
+    result = answer.json()["result"]
+    assert result.keys() <= {"content", "structuredContent", "isError", "_meta"}
+    assert not [key for key in result.get("_meta", {}) if key.startswith("io.modelcontextprotocol/")]

@@ -408,6 +408,17 @@ async def test_a_database_that_cannot_be_had_is_unavailable_without_its_password
         assert "hunter2" not in str(told.value)
 
 
+async def test_a_connection_is_kept_at_hand_unless_its_user_failed(probe: Probe) -> None:
+    database = await probe.open()
+    async with database.connection() as connection:
+        await connection.fetchval("SELECT 1")
+    kept = database.ready.idle
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        async with database.connection() as connection:
+            await connection.fetchval("SELECT 1 / 0")
+    assert (kept, database.ready.idle) == (1, 0)
+
+
 async def test_readiness_asks_the_database(probe: Probe) -> None:
     database = await probe.open(pool_acquire_s=0.2)
     await database.check()

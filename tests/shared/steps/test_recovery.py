@@ -63,6 +63,23 @@ async def test_intents_of_a_living_process_are_left_alone(own_suite: Make) -> No
     assert await run_recovery(suite) == 0
 
 
+async def test_a_refused_write_that_went_through_the_spool_is_settled(own_suite: Make) -> None:
+    """Its intent came back under another id, since the first may have been stored after all."""
+    suite = await own_suite()
+    await suite.allow_connections(allowed=False)
+    entry = Entry(suite.parts.writer, REQUEST, CALLER)
+    with pytest.raises(Unavailable):
+        await entry.begin()
+    with pytest.raises(Unavailable):
+        await entry.end("unavailable")
+    await suite.allow_connections(allowed=True)
+    await suite.parts.writer.check()
+    spooled = [record for record in await suite.records(request_id="req_1") if record["kind"] == "intent"]
+    assert [record["id"] == record["intent"] for record in spooled] == [False]
+    await let_go(suite)
+    assert await run_recovery(suite) == 0
+
+
 async def test_recovering_twice_says_it_once(own_suite: Make) -> None:
     suite = await own_suite()
     await Entry(suite.parts.writer, REQUEST, CALLER).begin()
