@@ -33,11 +33,14 @@ async def choose_persona(client: httpx.AsyncClient, authorize_url: str, persona:
     page = await client.get(authorize_url)
     assert page.status_code == 200, f"no sign-in page: {page.status_code} {page.headers.get('location', page.text)}"
     form = LoginForm(page.text)
+    return await send(client, page, form.action, {**form.hidden, "persona": persona})
+
+
+async def send(client: httpx.AsyncClient, page: httpx.Response, action: str, data: dict[str, str]) -> str:
+    """Post a form of the page as a browser does; where it is sent then."""
     # Fetch, "append a request Origin header": under this policy a browser does not say where a form comes from.
     hidden = page.headers.get("referrer-policy") == "no-referrer"
     origin = "null" if hidden else str(page.url.copy_with(raw_path=b"")).rstrip("/")
-    answer = await client.post(
-        page.url.join(form.action), data={**form.hidden, "persona": persona}, headers={"Origin": origin}
-    )
+    answer = await client.post(page.url.join(action), data=data, headers={"Origin": origin})
     assert answer.status_code == 303, f"not redirected: {answer.status_code} {answer.text}"
     return answer.headers["location"]

@@ -90,7 +90,7 @@ async def run(database: Database, taken: Taken) -> None:
             await _export(database, taken)
     except LeaseLost:
         log.warning("an export was taken over", job=taken.job_id)
-    except Exception as error:
+    except Exception as error:  # whatever it was, it is tried again, and told by the caller of this
         await _try_again(database, taken, error.code if isinstance(error, Failure) else "internal")
         raise
     except BaseException:  # cancelled, as a replica is when it stops: others need not wait for the lease

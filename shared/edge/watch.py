@@ -80,7 +80,7 @@ class Watch:
             failed: BaseException | None = None
             try:
                 return await call_next(ctx)
-            except BaseException as error:
+            except BaseException as error:  # cancellation too: every request is counted once
                 failed = error
                 raise
             finally:

@@ -1,34 +1,24 @@
 """Decide on the consent page as a browser would: get the page, tick, post its form."""
 
 from collections.abc import Collection
-from html.parser import HTMLParser
 
 import httpx
 
-from tests.personas import choose_persona
+from tests.personas import LoginForm, choose_persona, send
 
 
-class ConsentForm(HTMLParser):
-    """The form of a consent page: its boxes and whether they are ticked."""
+class ConsentForm(LoginForm):
+    """The form of a consent page: its boxes and whether they are ticked, too."""
 
     def __init__(self, page: str) -> None:
-        super().__init__()
-        self.action = ""
-        self.hidden: dict[str, str] = {}
         self.ticked: dict[str, bool] = {}
-        self.choices: list[str] = []
-        self.feed(page)
+        super().__init__(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        super().handle_starttag(tag, attrs)
         given = {name: value or "" for name, value in attrs}
-        if tag == "form":
-            self.action = given["action"]
-        elif tag == "input" and given["type"] == "hidden":
-            self.hidden[given["name"]] = given["value"]
-        elif tag == "input" and given["type"] == "checkbox":
+        if tag == "input" and given["type"] == "checkbox":
             self.ticked[given["name"]] = "checked" in given
-        elif tag == "button":
-            self.choices.append(given["value"])
 
     def answer(self, decision: str = "allow", untick: Collection[str] = ()) -> dict[str, str]:
         """What a browser sends when that button is pressed."""
@@ -45,13 +35,7 @@ async def decide(
     page = await browser.get(page_url)
     assert page.status_code == 200, f"no consent page: {page.status_code} {page.text}"
     form = ConsentForm(page.text)
-    hidden = page.headers.get("referrer-policy") == "no-referrer"
-    origin = "null" if hidden else str(page.url.copy_with(raw_path=b"")).rstrip("/")
-    answer = await browser.post(
-        page.url.join(form.action), data=form.answer(decision, untick), headers={"Origin": origin}
-    )
-    assert answer.status_code == 303, f"not redirected: {answer.status_code} {answer.text}"
-    return answer.headers["location"]
+    return await send(browser, page, form.action, form.answer(decision, untick))
 
 
 async def sign_in(
