@@ -1,8 +1,11 @@
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["tool", "resource", "prompt", "completion", "list"]
+Kind = Literal["tool", "resource", "prompt", "completion", "list", "subscription", "session"]
+
+Progress = Callable[[float, float | None, str | None], Awaitable[None]]
+"""Tells the client how far the work is: done, of how much, and what is going on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,9 @@ class Request:
         client_address: Of the peer, over HTTP.
         agent: What the client says it is; shown, never trusted.
         trace_id: From the client's W3C trace context, if any; shown, never trusted.
+        answers: What the caller's own user said to questions of earlier rounds of this request, by question.
+        round_id: Of a repeated request, the secret that its first round was given; the ledger honours it once.
+        progress: Where the client wants to hear of progress.
     """
 
     server: str
@@ -31,3 +37,6 @@ class Request:
     client_address: str | None = None
     agent: str | None = None
     trace_id: str | None = None
+    answers: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    round_id: str | None = None
+    progress: Progress | None = None

@@ -11,9 +11,11 @@ from typing import Any, Protocol, TypeVar, cast, get_type_hints
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from shared.core.asking import Answers, FormT
 from shared.core.caller import Caller
 from shared.core.errors import Invalid, Misconfigured
 from shared.core.models import Answer, Arguments, Begun, Message, PromptAnswer, Suggestions, WriteArguments
+from shared.core.request import Progress
 
 __all__ = [
     "Answer",
@@ -75,6 +77,7 @@ class Call:
         request_id: The reference that logs, audit and error messages share.
         transaction: Writes only: the transaction that also holds the idempotency claim and the stored answer.
             It commits when the tool returns, and rolls back when it raises or the call is a dry run.
+        changes: URIs of resources that this call changed; whoever follows them is told after the commit.
     """
 
     caller: Caller
@@ -82,12 +85,40 @@ class Call:
     cursors: Cursors
     request_id: str
     open_transaction: Queries | None = None
+    answers: Answers = field(default_factory=lambda: Answers({}))
+    tell_progress: Progress | None = None
+    changes: list[str] = field(default_factory=list[str])
 
     @property
     def transaction(self) -> Queries:
         if self.open_transaction is None:
             raise Misconfigured("only tools declared with @tools.write have a transaction")
         return self.open_transaction
+
+    def ask(self, message: str, form: type[FormT]) -> FormT:
+        """What the caller's own user says; in a tool only, and before anything that a rollback does not undo.
+
+        The answer is the caller's word, not an approval: a client may give it without asking anybody.
+
+        Args:
+            message: What the user reads; only what the caller may see.
+            form: A flat model; see `shared.core.asking`.
+
+        Raises:
+            Asked: The call ends here and is run again with the answer.
+            Declined: The user would not.
+        """
+        return self.answers.to(message, form)
+
+    def changed(self, uri: str) -> None:
+        """Note that the resource changed; `uri` as its template spells it."""
+        if uri not in self.changes:
+            self.changes.append(uri)
+
+    async def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
+        """Tell the client how far the work is, if it wants to know."""
+        if self.tell_progress is not None:
+            await self.tell_progress(done, total, message)
 
 
 Run = Callable[[Call, Any], Awaitable[BaseModel]]
@@ -105,6 +136,9 @@ class Tool:
         cost: What one call costs, in US dollars, for budgets.
         deadline_s: Seconds until the call is cancelled; None takes the setting.
         inverse: The tool that takes a call back, where one exists.
+        uses: What it calls downstream, e.g. `mail_relay`; calls that use it have a rate of their own.
+        deferrable: Whether it can wait, and is refused first when little is left.
+        polls: Whether asking the same again and again is how it is meant to be used.
     """
 
     name: str
@@ -119,6 +153,9 @@ class Tool:
     deadline_s: float | None = None
     inverse: str | None = None
     open_world: bool = False
+    uses: str | None = None
+    deferrable: bool = False
+    polls: bool = False
 
     @property
     def title(self) -> str:
@@ -148,11 +185,16 @@ class Tool:
 
 @dataclass(frozen=True)
 class Resource:
-    """A readable resource: an RFC 6570 template and the read behind it."""
+    """A readable resource: an RFC 6570 template and the read behind it.
+
+    Attributes:
+        watchable: Clients can subscribe to it: whatever changes it says so with `Call.changed`.
+    """
 
     uri_template: str
     mime_type: str
     tool: Tool
+    watchable: bool = False
 
 
 @dataclass(frozen=True)
@@ -197,13 +239,16 @@ class Toolset:
 
         return declare
 
-    def resource(self, uri_template: str, *scopes: str, mime_type: str = "application/json") -> Callable[[RunT], RunT]:
-        """Declare an async function as the read of every URI that fits `uri_template`."""
+    def resource(
+        self, uri_template: str, *scopes: str, mime_type: str = "application/json", watchable: bool = False
+    ) -> Callable[[RunT], RunT]:
+        """Declare an async function as the read of every URI that fits `uri_template`; see `Resource`."""
 
         def declare(run: RunT) -> RunT:
             if uri_template in self.resources:
                 raise Misconfigured(f"resource {uri_template} is declared twice")
-            self.resources[uri_template] = Resource(uri_template, mime_type, _tool(run, Effect.READ, scopes, {}))
+            tool = _tool(run, Effect.READ, scopes, {})
+            self.resources[uri_template] = Resource(uri_template, mime_type, tool, watchable)
             return run
 
         return declare
@@ -253,6 +298,8 @@ def _tool(
         raise Misconfigured(f"{name} needs a docstring: it is what the model reads")
     if not scopes:
         raise Misconfigured(f"{name} needs a scope")
+    if not re.fullmatch(r"([a-z][a-z0-9_]{0,63})?", facts.get("uses") or ""):
+        raise Misconfigured(f"{name} uses {facts['uses']!r}: name it as tools are named")
     hints = get_type_hints(run)
     answer = hints.pop("return")
     hints.pop("call", None)

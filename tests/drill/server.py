@@ -1,0 +1,14 @@
+from pathlib import Path
+
+from shared.core.server import Server
+from tests.drill.tools import tools
+
+server = Server(
+    name="drill",
+    title="Drill",
+    version="1.0.0",
+    instructions="For drills alone.",
+    tools=tools,
+    baseline=("drill:read",),
+    migrations=Path(__file__).parent / "migrations",
+)
