@@ -127,6 +127,8 @@ class Keys:
     audit: KeyRing
     ledger: KeyRing
     cursors: KeyRing
+    sessions: KeyRing
+    states: KeyRing
 
 
 def load_keys(settings: Settings) -> Keys:
@@ -135,6 +137,8 @@ def load_keys(settings: Settings) -> Keys:
         audit=_ring(settings.audit_keys, settings.data_dir, "audit"),
         ledger=_ring(settings.ledger_keys, settings.data_dir, "ledger"),
         cursors=_ring(settings.cursor_keys, settings.data_dir, "cursors"),
+        sessions=_ring(settings.session_keys, settings.data_dir, "sessions"),
+        states=_ring(settings.state_keys, settings.data_dir, "states"),
     )
 
 

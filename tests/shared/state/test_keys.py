@@ -107,8 +107,9 @@ def test_a_key_that_is_no_base64_is_refused_without_being_shown(tmp_path: Path, 
 
 def test_configured_keys_are_used_and_none_is_made_beside_them(tmp_path: Path) -> None:
     secret = (SecretStr(base64.b64encode(NEW).decode()),)
-    keys = load_keys(Settings(data_dir=tmp_path, audit_keys=secret, ledger_keys=secret, cursor_keys=secret))
-    assert [ring.mac_id for ring in (keys.audit, keys.ledger, keys.cursors)] == [RING.mac_id] * 3
+    rings = ("audit_keys", "ledger_keys", "cursor_keys", "session_keys", "state_keys")
+    keys = load_keys(Settings.model_validate({"data_dir": tmp_path, **dict.fromkeys(rings, secret)}))
+    assert {ring.mac_id for ring in vars(keys).values()} == {RING.mac_id}
     assert list(tmp_path.iterdir()) == []
 
 
@@ -119,10 +120,10 @@ def test_a_laptop_makes_a_key_for_each_use_that_its_owner_alone_may_read(tmp_pat
     finally:
         os.umask(mask)
     files = sorted((tmp_path / "keys").iterdir())
-    assert [file.name for file in files] == ["audit.key", "cursors.key", "ledger.key"]
+    assert [file.name for file in files] == ["audit.key", "cursors.key", "ledger.key", "sessions.key", "states.key"]
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
-    assert len({keys.audit.mac_id, keys.ledger.mac_id, keys.cursors.mac_id}) == 3
+    assert len({ring.mac_id for ring in vars(keys).values()}) == 5
     assert load_keys(Settings(data_dir=tmp_path)).audit.open(keys.audit.seal(b"kept", b""), b"") == b"kept"
 
 

@@ -1,0 +1,90 @@
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+
+from shared.core.errors import Misconfigured
+from shared.core.settings import Settings
+from shared.state.bus import Bus, Replicas
+from shared.state.counters import Counters
+from shared.state.keys import Keys
+from shared.state.local import LocalCounters
+from shared.state.local_bus import LocalBus, LocalReplicas
+from shared.state.local_notices import LocalNotices
+from shared.state.local_sessions import LocalSessions
+from shared.state.notices import Notices
+from shared.state.sessions import Sessions
+
+
+@dataclass(frozen=True)
+class Stores:
+    """What replicas share and may lose: PostgreSQL holds what they may not.
+
+    Attributes:
+        spare: Where each process counts reads by itself while `counters` are away, if the settings allow it.
+    """
+
+    counters: Counters
+    sessions: Sessions
+    bus: Bus
+    notices: Notices
+    replicas: Replicas
+    spare: Counters | None = None
+
+
+@asynccontextmanager
+async def open_stores(settings: Settings, keys: Keys) -> AsyncGenerator[Stores]:
+    """All of them over one Redis, or in this process, which is then the only one.
+
+    While the context lasts the process says that it lives (`Replicas.beat`), and that it is gone at the end: leave
+    it after the last call is over.
+
+    Raises:
+        Misconfigured: Several replicas without a Redis, or its URL is none.
+    """
+    async with AsyncExitStack() as stack:
+        if settings.redis_url is None:
+            stores = _local(settings)
+        else:
+            stores = await stack.enter_async_context(_open_redis(settings.redis_url.get_secret_value(), settings, keys))
+        stack.push_async_callback(_leave, stores.replicas)
+        tasks = await stack.enter_async_context(anyio.create_task_group())
+        stack.callback(tasks.cancel_scope.cancel)
+        tasks.start_soon(stores.replicas.beat)
+        yield stores
+
+
+def _local(settings: Settings) -> Stores:
+    if settings.replicas > 1:
+        raise Misconfigured(
+            f"SUITE_REPLICAS is {settings.replicas}, and processes share sessions and limits only through Redis: "
+            "set SUITE_REDIS_URL"
+        )
+    bus = LocalBus()
+    return Stores(LocalCounters(), LocalSessions(bus, settings), bus, LocalNotices(bus), LocalReplicas())
+
+
+@asynccontextmanager
+async def _open_redis(url: str, settings: Settings, keys: Keys) -> AsyncGenerator[Stores]:
+    # 0.1 s that stdio's client would wait
+    from shared.state.redis import RedisCounters, open_redis  # noqa: PLC0415 - as said above
+    from shared.state.redis_bus import open_redis_bus  # noqa: PLC0415 - as said above
+    from shared.state.redis_notices import RedisNotices  # noqa: PLC0415 - as said above
+    from shared.state.redis_replicas import RedisReplicas  # noqa: PLC0415 - as said above
+    from shared.state.redis_sessions import RedisSessions  # noqa: PLC0415 - as said above
+
+    async with (
+        open_redis(url, settings) as redis,
+        open_redis_bus(redis, settings) as bus,
+        aclosing(RedisCounters(redis, settings)) as counters,
+    ):
+        sessions = RedisSessions(redis, settings, keys.sessions)
+        notices, replicas = RedisNotices(redis, settings, bus), RedisReplicas(redis, settings)
+        spare = LocalCounters() if settings.redis_loss_reads == "local" else None
+        yield Stores(counters, sessions, bus, notices, replicas, spare)
+
+
+async def _leave(replicas: Replicas) -> None:
+    with anyio.CancelScope(shield=True):
+        await replicas.leave()
