@@ -18,6 +18,7 @@ class Caller:
         auth_time: When the user last proved who they are; seconds since the epoch.
         actor: `act.sub` (RFC 8693): the agent acting on behalf of the subject, if any.
         token_id: `jti`, for revocation and audit.
+        session_id: `sid`: the login at the identity provider that all its tokens share, if it says so.
         expires_at: When the token ends; seconds since the epoch.
     """
 
@@ -31,6 +32,7 @@ class Caller:
     auth_time: int | None = None
     actor: str | None = None
     token_id: str | None = None
+    session_id: str | None = None
     expires_at: int = 0
 
     def may(self, scope: str) -> bool:

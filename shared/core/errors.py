@@ -11,7 +11,12 @@
     │   │   ├─ KeyReused   the idempotency key belongs to other arguments
     │   │   └─ InProgress  the same call is still running: wait, then repeat it
     │   ├─ Forbidden       the caller lacks a scope; it is named
+    │   ├─ Declined        the user was asked and said no
+    │   ├─ CannotAsk       the user would have to be asked, and this client cannot
     │   ├─ RateLimited     wait `retry_after_s`
+    │   │   ├─ OverBudget    the session used up its steps or its money
+    │   │   ├─ LoopDetected  the same call again and again: its answer will not change
+    │   │   └─ Shed          little is left, and this call can wait
     │   ├─ Unavailable     something we depend on is down: retry
     │   ├─ OutcomeUnknown  the reply was lost after the work may have been done: repeat with the same key
     │   ├─ Timeout         the deadline passed
@@ -128,6 +133,18 @@ class InProgress(Conflict):
     retryable = True
 
 
+class Declined(Failure):
+    """The caller's own user was asked and would not."""
+
+    code = "declined"
+
+
+class CannotAsk(Failure):
+    """The call needs an answer of the caller's own user, whom this client cannot ask."""
+
+    code = "cannot_ask"
+
+
 class Forbidden(Failure):
     """The caller lacks a scope of the operation.
 
@@ -148,9 +165,29 @@ class RateLimited(Failure):
     code = "rate_limited"
     retryable = True
 
-    def __init__(self, message: str, retry_after_s: float, limit: str) -> None:
-        super().__init__(message, retry_after_s=round(retry_after_s, 3), limit=limit)
+    def __init__(self, message: str, retry_after_s: float, limit: str, **left: Any) -> None:
+        super().__init__(message, retry_after_s=round(retry_after_s, 3), limit=limit, **left)
         self.retry_after_s = retry_after_s
+        self.limit = limit
+
+
+class OverBudget(RateLimited):
+    """The session has used up its steps or its money; the budget is whole again after `retry_after_s` seconds."""
+
+    code = "over_budget"
+
+
+class LoopDetected(RateLimited):
+    """The same caller made the same call again and again; nothing but its repetition is wrong with it."""
+
+    code = "loop_detected"
+    retryable = False
+
+
+class Shed(RateLimited):
+    """Little is left of an allowance, or of the process, and the tool was declared as one that can wait."""
+
+    code = "shed"
 
 
 class Unavailable(Failure):

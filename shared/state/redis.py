@@ -1,7 +1,11 @@
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from contextvars import Context
 from hashlib import sha1
+from itertools import count
+from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -13,56 +17,88 @@ from redis.exceptions import NoScriptError, RedisError
 from shared.core.backend import RoundTrip
 from shared.core.errors import Misconfigured, Unavailable
 from shared.core.settings import Settings
-from shared.state.counters import Limit, Refusal
+from shared.state.counters import Demand, Taken
+from shared.state.multiplexed import MultiplexedRedis
 
 _CONNECTIONS = 32
 _DESCRIBED = {"db.system.name": "redis", "db.operation.name": "EVALSHA"}
 
-_TAKE = """
--- KEYS: one a limit. ARGV: interval_us, burst for each. Answers {0}, or {limit's number, microseconds to wait}.
-local clock = redis.call('TIME')
-local now = clock[1] * 1000000 + clock[2]
-local refused, longest = 0, 0
-local due = {}
-for i, key in ipairs(KEYS) do
-  local interval, burst = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
-  local whole = tonumber(redis.call('GET', key) or now)
-  -- never further ahead than a spent allowance: a clock that was set back, or a limit since raised, must heal
-  due[i] = math.max(math.min(whole, now + burst * interval), now)
-  local wait = due[i] - (burst - 1) * interval - now
-  if wait > longest then refused, longest = i, wait end
-  due[i] = due[i] + interval
-end
-if refused > 0 then return {refused, longest} end
-for i, key in ipairs(KEYS) do
-  redis.call('SET', key, string.format('%.0f', due[i]), 'PX', math.ceil((due[i] - now) / 1000))
-end
-return {0}
-"""
-_TAKE_SHA = sha1(_TAKE.encode(), usedforsecurity=False).hexdigest()
+_TAKE = Path(__file__).with_name("take.lua").read_text()
+_GIVE_BACK_S = 0.02
+_ENDED_MAX = 4000
+"""Leases that wait to be given back; beyond it they are left to end by themselves."""
 
 
 class RedisCounters:
     """Allowances that all replicas share, decided in one round trip, by the server's clock.
 
-    The keys of one call must be in one slot of a cluster, hence a hash tag in each (`{...}`).
+    Nobody waits for places to be given back: the next call that counts in the same place takes the ended leases along,
+    and what no call takes along follows in batches. A lost one costs a place until its lease ends.
     """
+
+    script = _TAKE
 
     def __init__(self, redis: Redis, settings: Settings) -> None:
         self._redis = redis
         self._timeout_s = settings.redis_timeout_s
+        self._sha = sha1(self.script.encode(), usedforsecurity=False).hexdigest()
+        prefix = token_hex(4)
+        self._leases = (f"{prefix}{number:x}" for number in count())
+        self._ended: dict[str, list[str]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._giving_back: asyncio.Task[None] | None = None
 
-    async def take(self, limits: Sequence[Limit]) -> Refusal | None:
-        keys = [limit.key for limit in limits]
-        numbers = [number for limit in limits for number in (limit.interval_us, limit.burst)]
-        refused, *wait = await self._ask(len(keys), *keys, *numbers)
-        return Refusal(limits[refused - 1], wait[0]) if refused else None
+    async def take(self, demand: Demand, digest: str | None = None) -> Taken:
+        lease = next(self._leases)
+        keys = demand.keys
+        if demand.again is not None and digest is not None:
+            keys = (*keys, demand.again.key + digest)
+        ended = [" ".join(self._ended.pop(places.key, ())) for places in demand.places]
+        refused, wait_us, *left = await self._ask(len(keys), *keys, *demand.packed, lease, *ended)
+        if refused:
+            return Taken(demand.told(left), "", demand.limits[refused - 1], wait_us)
+        return Taken(demand.told(left, charged=True), lease)
+
+    def release(self, demand: Demand, lease: str) -> None:
+        if not demand.places or sum(map(len, self._ended.values())) >= _ENDED_MAX:
+            return
+        for places in demand.places:
+            self._ended.setdefault(places.key, []).append(lease)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_GIVE_BACK_S, self._begin, context=Context())
 
     async def check(self) -> None:
         """Raise Unavailable unless the script runs (a take of nothing)."""
-        await self._ask(0)
+        await self.take(Demand())
 
-    async def _ask(self, *arguments: int | str) -> list[int]:
+    async def aclose(self) -> None:
+        """Give back what is still to be given back."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._begin()
+        if self._giving_back is not None:
+            await self._giving_back
+
+    def _begin(self) -> None:
+        self._timer = None
+        if self._giving_back is None:
+            self._giving_back = asyncio.get_running_loop().create_task(self._give_back())
+
+    async def _give_back(self) -> None:
+        try:
+            while self._ended:
+                ended, self._ended = self._ended, {}
+                with RoundTrip("redis", "ZREM"):
+                    async with asyncio.timeout(self._timeout_s), self._redis.pipeline(transaction=False) as pipe:
+                        for key, leases in ended.items():
+                            pipe.zrem(key, *leases)
+                        await pipe.execute()
+        except (RedisError, OSError, TimeoutError):
+            self._ended.clear()  # leases end by themselves
+        finally:
+            self._giving_back = None
+
+    async def _ask(self, *arguments: int | str | bytes) -> list[int]:
         try:
             with RoundTrip("redis", "EVALSHA", _DESCRIBED):
                 async with asyncio.timeout(self._timeout_s):
@@ -70,12 +106,12 @@ class RedisCounters:
         except (RedisError, OSError, TimeoutError) as error:
             raise Unavailable("Limits cannot be checked right now. Nothing was done; retry in a moment.") from error
 
-    async def _run(self, *arguments: int | str) -> list[int]:
+    async def _run(self, *arguments: int | str | bytes) -> list[int]:
         run: Any = self._redis.execute_command  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         try:
-            return await run("EVALSHA", _TAKE_SHA, *arguments)
+            return await run("EVALSHA", self._sha, *arguments)
         except NoScriptError:  # the server restarted, failed over or was flushed; EVAL also keeps the script
-            return await run("EVAL", _TAKE, *arguments)
+            return await run("EVAL", self.script, *arguments)
 
 
 @asynccontextmanager
@@ -99,7 +135,7 @@ async def open_redis(url: str, settings: Settings) -> AsyncGenerator[Redis]:
         )
     except ValueError:
         raise Misconfigured("SUITE_REDIS_URL must be redis://, rediss:// or unix://") from None
-    redis = Redis.from_pool(pool)
+    redis = MultiplexedRedis.over(pool, url, settings.redis_timeout_s)
     try:
         yield redis
     finally:
