@@ -8,23 +8,27 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from shared.core.errors import SuiteError
+from shared.edge.draining import Draining
 
 Check = Callable[[], Awaitable[None]]
 
 _CHECK_S = 3.0
 
 
-def routes(checks: Mapping[str, Check]) -> list[Route]:
+def routes(checks: Mapping[str, Check], draining: Draining | None = None) -> list[Route]:
     """Routes of the probes.
 
     Args:
         checks: For each thing the application opened, a coroutine function that raises unless it answers.
+        draining: Once it is announced we are not ready any more, whatever answers.
     """
 
     async def livez(_request: Request) -> JSONResponse:
         return JSONResponse({"status": "ok"})
 
     async def readyz(_request: Request) -> JSONResponse:
+        if draining is not None and draining.announced:
+            return JSONResponse({"status": "draining", "checks": {}}, 503)
         states: dict[str, str] = {}
         async with anyio.create_task_group() as tasks:
             for name, check in checks.items():

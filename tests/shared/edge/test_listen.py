@@ -1,14 +1,20 @@
 """The socket we listen on."""
 
 import asyncio
+import os
+import signal
 import socket
 from typing import Any
 
+import httpx
 import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from shared.core.errors import Misconfigured
 from shared.core.settings import Settings
-from shared.edge.listen import bind
+from shared.edge.draining import Draining
+from shared.edge.listen import bind, listen
 
 pytestmark = pytest.mark.anyio
 
@@ -38,3 +44,27 @@ def test_a_port_that_is_taken_is_refused_in_one_sentence() -> None:
         port = listening.getsockname()[1]
         with pytest.raises(Misconfigured, match=rf"cannot listen on 127\.0\.0\.1:{port} .*set SUITE_PORT"):
             bind(Settings(port=port))
+
+
+@pytest.mark.parametrize(("trusted", "seen"), [((), "127.0.0.1"), (("127.0.0.0/8",), "203.0.113.9")])
+async def test_a_forwarded_address_is_believed_only_of_a_proxy_we_trust(trusted: tuple[str, ...], seen: str) -> None:
+    """The last address that is not a trusted proxy's own: those before it are whatever the client wrote."""
+
+    async def tell(scope: Scope, _receive: Receive, send: Send) -> None:
+        await PlainTextResponse(scope["client"][0])(scope, _receive, send)
+
+    settings, draining = Settings(port=0, trusted_proxies=trusted, drain_s=1), Draining()
+    forwarded = {"X-Forwarded-For": "198.51.100.1, 203.0.113.9, 127.0.0.2"}
+    with bind(settings) as listening:
+        async with asyncio.timeout(20):
+            served = asyncio.create_task(listen(tell, settings, listening, draining))
+            async with httpx.AsyncClient() as client:
+                answer = await client.get(f"http://127.0.0.1:{listening.getsockname()[1]}/", headers=forwarded)
+            os.kill(os.getpid(), signal.SIGTERM)
+            await served
+    assert answer.text == seen
+
+
+def test_every_address_as_a_proxy_is_refused() -> None:
+    with pytest.raises(Misconfigured, match="choose its own"):
+        Settings(trusted_proxies=("*",))
