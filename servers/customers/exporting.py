@@ -98,7 +98,7 @@ class ExportPart(Answer):
     customers: list[Customer]
 
 
-@tools.write(EXPORT, risk=Risk.LOW)
+@tools.write(EXPORT, risk=Risk.LOW, deferrable=True)
 async def export_customers(call: Call, query: ExportCustomers) -> Job:
     """Start an export of all customers, or of those with a status, segment, country or tag: one snapshot of at
     most 10,000 rows, made in the background. Ask get_job for its state until it is done, then read the resources
@@ -124,7 +124,7 @@ async def export_customers(call: Call, query: ExportCustomers) -> Job:
     return _shown(job)
 
 
-@tools.read(EXPORT)
+@tools.read(EXPORT, polls=True)
 async def get_job(call: Call, query: OneJob) -> Job:
     """Read the state of an export of yours; once it is done, the resources to read it from.
     Wait a few seconds between two calls. Parts are deleted 24 hours after the export was finished.

@@ -59,7 +59,8 @@ def _offered() -> Toolset:
     everything = {**own.tools, **offered.tools}
     offered.tools = {name: _checked(everything[name]) for name in reads}
     for uri in ("customer://{customer_id}", "customer://{customer_id}/orders"):
-        offered.resources[uri] = replace(own.resources[uri], tool=_checked(own.resources[uri].tool))
+        # Not watchable: nobody tells us when a company's own programs change its data.
+        offered.resources[uri] = replace(own.resources[uri], tool=_checked(own.resources[uri].tool), watchable=False)
     return offered
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from servers.customers import change_queries
 from servers.customers.changes import remember
 from servers.customers.models import PII, ChangeId, Customer, CustomerDiff, CustomerId, Status, Version
-from servers.customers.saving import Row, diff, locked, save
+from servers.customers.saving import Row, diff, locked, moved_orders, save
 from servers.customers.tools import tools
 from shared.core.errors import Conflict
 from shared.core.tool import Answer, Call, Risk, WriteArguments
@@ -67,6 +67,8 @@ async def merge_customers(call: Call, query: Merge) -> Merged:
     kept = await save(call, keep, {**_filled(keep, duplicate), "tags": sorted(tags[:_TAGS_MAX])})
     gone = await save(call, duplicate, {"status": Status.ARCHIVED, "merged_into": query.keep_id})
     moved = {name: await _move(call, name, query) for name in change_queries.MOVABLE}
+    if moved["orders"]:
+        moved_orders(call, query.keep_id, query.duplicate_id)
     return Merged(
         customer=Customer(**kept),
         duplicate=Customer(**gone),

@@ -50,13 +50,22 @@ def _refuse_stale(row: Row, version: int | None) -> None:
 
 
 async def save(call: Call, before: Row, changed: Mapping[str, Any]) -> Row:
-    """The customer after the change; its version is one higher, and it is found by what it is now."""
+    """The customer after the change; its version is one higher, it is found by what it is now, and who watches it
+    is told.
+    """
     changed = {"archived_from": _archived_from(before, changed), **changed}
     new = {f"new_{field}": changed.get(field, before[field]) for field in queries.STORED}
     [after] = await call.transaction.rows(queries.UPDATE, by_id=before["id"], **new)
     await call.transaction.rows(queries.FORGET_TERMS, by_id=after["id"])
     await store_terms(call, after)
+    call.changed(f"customer://{after['id']}")
     return after
+
+
+def moved_orders(call: Call, *customer_ids: str) -> None:
+    """Tell who watches the orders of these customers."""
+    for customer_id in customer_ids:
+        call.changed(f"customer://{customer_id}/orders")
 
 
 def diff(before: Row, after: Row) -> CustomerDiff:

@@ -52,7 +52,7 @@ async def get_customer(call: Call, query: OneCustomer) -> Customer:
     return Customer(**row)
 
 
-@tools.resource("customer://{customer_id}", "customers:read")
+@tools.resource("customer://{customer_id}", "customers:read", watchable=True)
 async def read_customer(call: Call, query: OneCustomer) -> Customer:
     """One customer: contact data, address, status, segment, tags and version."""
     return await get_customer(call, query)
@@ -117,7 +117,7 @@ async def get_order(call: Call, query: OneOrder) -> WholeOrder:
     return WholeOrder(**row, complete=len(row["lines"]) == row["line_count"])
 
 
-@tools.resource("customer://{customer_id}/orders", "customers:read")
+@tools.resource("customer://{customer_id}/orders", "customers:read", watchable=True)
 async def read_customer_orders(call: Call, query: OneCustomer) -> RecentOrders:
     """The newest 20 orders of one customer, each with its first 5 lines."""
     found = await list_customer_orders(call, CustomerOrders(customer_id=query.customer_id))

@@ -9,7 +9,7 @@ from pydantic import Field
 from servers.customers import change_queries, queries
 from servers.customers.changes import Kind
 from servers.customers.models import PII, Customer
-from servers.customers.saving import Row, save
+from servers.customers.saving import Row, moved_orders, save
 from servers.customers.tools import tools
 from shared.core.errors import Conflict, Forbidden, NotFound
 from shared.core.tool import Answer, Call, Risk, WriteArguments
@@ -106,6 +106,8 @@ async def _take_back_rows(call: Call, change: Row) -> None:
             back = await call.transaction.rows(change_queries.MOVE_THESE[name], **where, ids=ids)
             if len(back) != len(ids):
                 raise _changed_since([name])
+        if change["moved"].get("orders"):
+            moved_orders(call, *where.values())
 
 
 async def _restore(call: Call, change: Row, row: Row) -> Row:
