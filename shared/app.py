@@ -20,24 +20,29 @@ from shared.core.server import Server, Worker
 from shared.core.settings import Settings
 from shared.edge import health
 from shared.edge.address import Address
+from shared.edge.common import Common
 from shared.edge.direct import Direct
+from shared.edge.draining import Draining
+from shared.edge.gate import Gate
 from shared.edge.hosts import HostAndOrigin
 from shared.edge.http import Endpoint, metadata
+from shared.edge.open_streams import open_streams
+from shared.edge.pressure import Pressure
 from shared.edge.refusals import Refusals
+from shared.edge.show_replica import ShowReplica
 from shared.pipeline import Pipeline
-from shared.state.counters import Counters
 from shared.state.database import Database, open_database
 from shared.state.foreign import Foreign, open_domain
 from shared.state.http import open_client
 from shared.state.keys import Keys, load_keys
-from shared.state.local import LocalCounters
 from shared.state.room import BESIDE_OUR_POOL, warn_if_cramped
+from shared.state.stores import Stores, open_stores
 from shared.steps.audit.recovery import recover
 from shared.steps.audit.writer import Writer, open_writer
 from shared.steps.auth import Verifier
 from shared.steps.idempotency import Ledger
 from shared.steps.jwks import Jwks
-from shared.steps.limits import RateLimits
+from shared.steps.limits import Limits
 
 _EXPOSED_HEADERS = ("WWW-Authenticate", "Retry-After", "Mcp-Session-Id", "MCP-Protocol-Version")
 _LOOK_AFTER_S = 60.0
@@ -54,7 +59,8 @@ class Parts:
     keys: Keys
     database: Database
     writer: Writer
-    counters: Counters
+    stores: Stores
+    pressure: Pressure
     checks: dict[str, health.Check] = field(default_factory=dict[str, health.Check])
     domains: dict[str, Foreign] = field(default_factory=dict[str, Foreign])
 
@@ -62,12 +68,13 @@ class Parts:
         """The request path of one server."""
         return Pipeline(
             sink=self.writer,
-            limits=RateLimits(self.counters, self.settings, server.name),
+            limits=Limits(self.stores.counters, self.settings, server.name, self.stores.spare, self.pressure.pressed),
             ledger=Ledger(self.database, self.keys.ledger, self.settings, server.name),
             domain=self.domains.get(server.name, self.database),
             cursor_keys=self.keys.cursors,
             deadline_s=self.settings.deadline_s,
             slow_call_s=self.settings.slow_call_s,
+            notices=self.stores.notices,
         )
 
 
@@ -81,26 +88,15 @@ async def open_parts(settings: Settings, database_url: str) -> AsyncGenerator[Pa
         async with database.connection() as connection:
             await warn_if_cramped(connection, settings, BESIDE_OUR_POOL)
         writer = await stack.enter_async_context(open_writer(database_url, keys.audit, settings))
-        counters = await _counters(stack, settings)
+        stores = await stack.enter_async_context(open_stores(settings, keys))
         await recover(database, writer, settings)  # before keys are purged, which would take its evidence away
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
         tasks.start_soon(_look_after, database, writer, settings)
-        checks: dict[str, health.Check] = {
-            "database": database.check,
-            "audit": writer.check,
-            "limits": counters.check,
-        }
-        yield Parts(settings, keys, database, writer, counters, checks)
-
-
-async def _counters(stack: AsyncExitStack, settings: Settings) -> Counters:
-    if settings.redis_url is None:
-        return LocalCounters()
-    from shared.state.redis import RedisCounters, open_redis  # noqa: PLC0415 - 0.1 s that stdio's client would wait
-
-    url = settings.redis_url.get_secret_value()
-    return RedisCounters(await stack.enter_async_context(open_redis(url, settings)), settings)
+        checks: dict[str, health.Check] = {"database": database.check, "audit": writer.check}
+        if stores.spare is None:  # else reads go on without Redis, and must find their way here
+            checks["limits"] = stores.counters.check
+        yield Parts(settings, keys, database, writer, stores, Pressure(settings), checks)
 
 
 async def _look_after(database: Database, writer: Writer, settings: Settings) -> None:
@@ -130,16 +126,28 @@ async def open_domains(parts: Parts, servers: Sequence[Server]) -> AsyncGenerato
 
 
 @asynccontextmanager
-async def open_workers(parts: Parts, served: Sequence[Server]) -> AsyncGenerator[None]:
-    """Run what the servers do beside their calls; one that fails is started again and takes nobody with it."""
+async def open_workers(
+    parts: Parts, served: Sequence[Server], draining: Draining | None = None
+) -> AsyncGenerator[None]:
+    """Run what the servers do beside their calls; one that fails is started again and takes nobody with it.
+
+    They are stopped as soon as the process is told to: others go on with their work.
+    """
     async with anyio.create_task_group() as tasks:
-        for server in served:
-            for worker in server.workers:
-                tasks.start_soon(_keep_working, server.name, worker, parts.database)
+        tasks.start_soon(_work, parts.database, served, draining or Draining())
         try:
             yield
         finally:
             tasks.cancel_scope.cancel()
+
+
+async def _work(database: Database, served: Sequence[Server], draining: Draining) -> None:
+    async with anyio.create_task_group() as tasks:
+        for server in served:
+            for worker in server.workers:
+                tasks.start_soon(_keep_working, server.name, worker, database)
+        await draining.wait_announced()
+        tasks.cancel_scope.cancel()
 
 
 async def _keep_working(server: str, worker: Worker, database: Database) -> None:
@@ -161,7 +169,11 @@ class Application:
 
 @asynccontextmanager
 async def open_app(
-    parts: Parts, servers: Sequence[Server], addresses: Mapping[str, Address], extra: Sequence[BaseRoute] = ()
+    parts: Parts,
+    servers: Sequence[Server],
+    addresses: Mapping[str, Address],
+    extra: Sequence[BaseRoute] = (),
+    draining: Draining | None = None,
 ) -> AsyncGenerator[Application]:
     """The ASGI application over the parts: one endpoint a server, metadata, probes, and `extra` routes."""
     settings = parts.settings
@@ -172,23 +184,41 @@ async def open_app(
         tasks.start_soon(refusals.run)
         jwks = Jwks(settings, await stack.enter_async_context(open_client()))
         stack.push_async_callback(jwks.aclose)
+        draining = draining or Draining()
+        streams = await stack.enter_async_context(open_streams(parts.stores.bus, draining, settings))
+        common = Common(
+            settings=settings,
+            refusals=refusals,
+            states=parts.keys.states,
+            sessions=parts.stores.sessions,
+            bus=parts.stores.bus,
+            replicas=parts.stores.replicas,
+            notices=parts.stores.notices,
+            streams=streams,
+            pressure=parts.pressure,
+            draining=draining,
+        )
         served = await stack.enter_async_context(open_domains(parts, servers))
-        await stack.enter_async_context(open_workers(parts, served))
-        routes: list[BaseRoute] = [*health.routes(parts.checks), *extra]
+        await stack.enter_async_context(open_workers(parts, served, draining))
+        tasks.start_soon(parts.pressure.run)
+        routes: list[BaseRoute] = [*health.routes(parts.checks, draining), *extra]
         endpoints: dict[str, ASGIApp] = {}
         for server in served:
             address = addresses[server.name]
             verifier = Verifier(settings, address.resource, jwks)
-            endpoint = Endpoint(server, address, parts.pipeline(server), verifier, refusals, settings)
+            endpoint = Endpoint(server, address, parts.pipeline(server), verifier, common)
             await stack.enter_async_context(endpoint.run())
-            endpoints[address.path] = endpoint
+            gate = endpoints[address.path] = Gate(endpoint, server.name, parts.pressure, refusals, settings)
             shown = metadata(server, address, settings.token_issuer)
-            routes.append(Route(address.path, endpoint))
+            routes.append(Route(address.path, gate))
             routes += [Route(path, _metadata_answer(shown)) for path in address.metadata_paths]
         app: ASGIApp = Starlette(routes=routes, middleware=_middleware(settings))
         if not settings.allowed_origins:  # pages of browsers need the answers' CORS headers
             app = Direct(endpoints, app)
-        yield Application(HostAndOrigin(app, settings, refusals), refusals)
+        app = HostAndOrigin(app, settings, refusals)
+        if settings.show_replica:
+            app = ShowReplica(app, settings.show_replica)
+        yield Application(app, refusals)
 
 
 def _metadata_answer(shown: dict[str, Any]) -> Callable[[Request], Awaitable[JSONResponse]]:

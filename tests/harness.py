@@ -23,6 +23,7 @@ from shared.app import Parts, open_app, open_parts
 from shared.core.server import Server
 from shared.core.settings import Settings
 from shared.edge.address import Address
+from shared.edge.draining import Draining
 from shared.edge.listen import bind
 from shared.edge.refusals import Refusals
 from shared.ops.serving import addresses, identity_provider
@@ -30,17 +31,13 @@ from shared.state.database import connect
 from shared.state.roles import Urls
 from shared.steps.audit.query import Filter, query
 from shared.steps.audit.verify import Report, verify
+from tests.generous import LIMITS
 
 MODERN = "2026-07-28"
 LEGACY = "2025-11-25"
 ERAS = ("modern", "legacy")
 
-GENEROUS: dict[str, Any] = {
-    "calls_per_minute": 100_000,
-    "tool_calls_per_minute": 100_000,
-    "burst": 100_000,
-    "pool_min": 2,
-}
+GENEROUS: dict[str, Any] = {**LIMITS, "pool_min": 2}
 """Limits out of the way of tests that are not about limits."""
 
 
@@ -86,6 +83,7 @@ class Suite:
     where: dict[str, Address]
     admin_url: str
     refusals: Refusals
+    draining: Draining = field(default_factory=Draining)
 
     def url(self, server: str = "customers") -> str:
         return self.where[server].resource
@@ -118,10 +116,21 @@ class Suite:
         async with self.http() as client:
             return await client.post(self.url(), json=body, headers=headers)
 
+    async def session(self, token: str, server: str = "customers") -> dict[str, str]:
+        """Open a session of the 2025 era: the headers of every further request in it."""
+        params = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json, text/event-stream"}
+        body = {"jsonrpc": "2.0", "id": "open", "method": "initialize", "params": params}
+        async with self.http() as client:
+            opened = await client.post(self.url(server), json=body, headers=headers)
+        assert opened.status_code == 200, opened.text
+        return {**headers, "MCP-Protocol-Version": LEGACY, "Mcp-Session-Id": opened.headers["mcp-session-id"]}
+
     async def call(self, persona: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """The structured answer, or the error object, of one tool call."""
         response = await self.post(self.token(persona), "tools/call", {"name": tool, "arguments": arguments})
-        return response.json()["result"]["structuredContent"]
+        body = response.json()
+        return body["result"]["structuredContent"] if "result" in body else {"error": body["error"]["data"]}
 
     async def records(self, **wanted: Any) -> list[dict[str, Any]]:
         """Audit records, the newest first."""
@@ -201,14 +210,15 @@ async def open_suite(
         settings = Settings(**values)
         served = served or servers.every()
         where = addresses(settings, served, alone=False)
-        provider = identity_provider(settings, where)
+        provider = identity_provider(settings, served, where)
         assert provider is not None
+        draining = Draining()
         async with (
             open_parts(settings, urls.app) as parts,
-            open_app(parts, served, where, provider.routes) as app,
+            open_app(parts, served, where, provider.routes, draining) as app,
             _listening(app.asgi, listening),
         ):
-            yield Suite(settings, urls, parts, provider, where, admin_url, app.refusals)
+            yield Suite(settings, urls, parts, provider, where, admin_url, app.refusals, draining)
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ from shared.core.settings import Settings
 from shared.edge.address import Address
 from shared.ops.serving import addresses, identity_provider
 from shared.state.roles import Urls
+from tests.generous import LIMITS
 
 COMMAND = Path(sys.executable).with_name("mcp-suite")
 
@@ -46,7 +47,7 @@ class Process:
         return addresses(self.settings, [servers.load("customers")], alone=True)["customers"]
 
     def provider(self) -> IdentityProvider:
-        provider = identity_provider(self.settings, {"customers": self.address})
+        provider = identity_provider(self.settings, [servers.load("customers")], {"customers": self.address})
         assert provider is not None
         return provider
 
@@ -80,7 +81,7 @@ class Process:
 async def process(urls: Urls, folder: Path, **settings: Any) -> AsyncGenerator[Process]:
     """A process that is not started yet; killed at the end if it still runs."""
     values: dict[str, Any] = {
-        **{"calls_per_minute": 100_000, "tool_calls_per_minute": 100_000, "burst": 100_000},
+        **LIMITS,
         **{"port": free_port(), "data_dir": folder},
         **{"database_url": urls.app, "database_owner_url": urls.owner, "database_reader_url": urls.reader, **settings},
     }

@@ -158,13 +158,20 @@ REQUEST_S = Histogram(
     *("server", "tool"),
 )  # fmt: skip
 IN_FLIGHT = Gauge("mcp_requests_in_flight", "Requests that are being answered.", "server")
+REQUESTS_WAITING = Gauge("mcp_requests_waiting", "Requests that wait for their turn, since `max_in_flight` are served.")
+STREAMS = Gauge("mcp_streams_open", "Streams that are open, and calls that wait for their user.")
+LOOP_LAG = Gauge("event_loop_lag_seconds", "How late the event loop runs what is due, averaged over half a second.")
 AUTHENTICATION_FAILURES = Counter(
     "mcp_authentication_failures_total", "Requests without a token we accept; reason: why not.", "server", "reason"
 )
 SCOPE_FAILURES = Counter(
     "mcp_scope_failures_total", "Calls refused because the token lacks a scope of the tool.", "server", "tool"
 )
-RATE_LIMITED = Counter("mcp_rate_limited_total", "Calls refused because the caller made too many.", "server")
+RATE_LIMITED = Counter(
+    "mcp_rate_limited_total",
+    "Calls refused by a limit; the status of `mcp_requests_total` says by which kind.",
+    "server",
+)
 EDGE_REFUSALS = Counter(
     "mcp_edge_refusals_total", "Requests refused before any handler saw them; reason: as in the audit.",
     *("server", "reason"),
@@ -183,6 +190,12 @@ POOL = Gauge("pool_connections", "Database connections; state: `idle`, `used`.",
 POOL_WAITING = Gauge("pool_waiting", "Calls that wait for a database connection.")
 AUDIT_WAITING = Gauge("audit_records_waiting", "Records that are not durable yet.")
 AUDIT_SPOOL_BYTES = Gauge("audit_spool_bytes", "Refusals kept on disk because the audit store is away.")
+BUS_LOST = Counter(
+    "bus_messages_lost_total",
+    "Word between replicas that was lost; whoever waits for it looks where the state is kept. reason: `not_sent`, "
+    "`inbox_full`, `connection_lost` (one for each listener).",
+    "reason",
+)
 TELEMETRY_DROPPED = Counter(
     "telemetry_dropped_total",
     "Telemetry nobody got. signal: `spans`, `metrics`, `log_lines`; reason: `queue_full`, `not_delivered`.",
@@ -193,6 +206,9 @@ ALL: tuple[Metric, ...] = (
     REQUESTS,
     REQUEST_S,
     IN_FLIGHT,
+    REQUESTS_WAITING,
+    STREAMS,
+    LOOP_LAG,
     AUTHENTICATION_FAILURES,
     SCOPE_FAILURES,
     RATE_LIMITED,
@@ -204,5 +220,6 @@ ALL: tuple[Metric, ...] = (
     POOL_WAITING,
     AUDIT_WAITING,
     AUDIT_SPOOL_BYTES,
+    BUS_LOST,
     TELEMETRY_DROPPED,
 )

@@ -39,12 +39,49 @@ class Settings(BaseSettings):
     public_url: Annotated[str | None, Field(description="Scheme and host clients use; default http://HOST:PORT.")] = (
         None
     )
+    shared_url: Annotated[
+        bool, Field(description="Other servers share public_url: `serve` answers at /{server}/mcp instead of /mcp.")
+    ] = False
+    show_replica: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[\w.-]{1,64}$",
+            description="What this process calls itself in the `Suite-Replica` header of its answers, for drills; "
+            "without it there is no such header.",
+        ),
+    ] = None
     allowed_hosts: Annotated[Words, Field(description="Host headers accepted besides that of public_url.")] = ()
     allowed_origins: Annotated[Words, Field(description="Browser origins accepted (CORS). None by default.")] = ()
+    trusted_proxies: Annotated[
+        Words,
+        Field(description="Addresses and networks of balancers whose X-Forwarded-For is believed. None by default."),
+    ] = ()
     body_limit_bytes: Annotated[
         int, Field(ge=1024, le=16 * 2**20, description="Largest request body, and line over stdio.")
     ] = 2**20
-    drain_s: Annotated[float, Field(ge=0, description="Seconds in-flight calls get after SIGTERM.")] = 20
+    drain_notice_s: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=300,
+            description="Seconds that we go on serving after SIGTERM while `/readyz` says that we stop; "
+            "default 0, with profile=fleet 5.",
+        ),
+    ] = None
+    drain_s: Annotated[float, Field(ge=0, description="Seconds calls in flight get after that.")] = 20
+
+    # What one process takes on at a time; what is beyond is refused at once, to be retried
+    max_in_flight: Annotated[int, Field(ge=1, description="Requests that are answered at a time.")] = 200
+    max_waiting: Annotated[int, Field(ge=0, description="Requests that may wait for their turn.")] = 100
+    max_wait_s: Annotated[
+        float, Field(gt=0, le=60, description="How long one waits at most; a tenth of it while the queue stands.")
+    ] = 1
+    max_streams: Annotated[
+        int, Field(ge=1, description="Streams that may be open; calls that wait for a user count as such.")
+    ] = 1000
+    body_timeout_s: Annotated[
+        float, Field(gt=0, le=300, description="How long a request's headers may take to come, and again its body.")
+    ] = 10
 
     # Who may call
     issuer: Annotated[str | None, Field(description="Issuer of access tokens; default: the mock provider.")] = None
@@ -72,10 +109,63 @@ class Settings(BaseSettings):
     # What a caller may use up
     calls_per_minute: Annotated[int, Field(ge=1, description="Per caller, over all tools.")] = 60
     tool_calls_per_minute: Annotated[int, Field(ge=1, description="Per caller and tool.")] = 60
-    burst: Annotated[int, Field(ge=1, description="Calls that may come at once.")] = 20
+    burst: Annotated[int, Field(ge=1, description="Calls of one caller that may come at once.")] = 20
+    client_calls_per_minute: Annotated[int, Field(ge=1, description="Per tenant and client; a tenth at once.")] = 3000
+    tenant_calls_per_minute: Annotated[int, Field(ge=1, description="Per tenant; a tenth at once.")] = 6000
+    resource_calls_per_minute: Annotated[
+        int, Field(ge=1, description="Per tenant and what tools use downstream, e.g. a mail relay; a tenth at once.")
+    ] = 600
+    resource_calls_per_minute_of: Annotated[
+        dict[str, Annotated[int, Field(ge=1)]],
+        Field(description="`SUITE_RESOURCE_CALLS_PER_MINUTE_OF__MAIL_RELAY`: instead, for one of these."),
+    ] = {}
+    concurrent_calls: Annotated[int, Field(ge=1, description="Calls of one caller in progress at a time.")] = 20
+    tenant_concurrent_calls: Annotated[int, Field(ge=1, description="The same, of one tenant.")] = 100
+    session_steps: Annotated[
+        int, Field(ge=1, description="Requests in one login (the token's `sid`, else all of the caller's) and window.")
+    ] = 1000
+    session_cost_usd: Annotated[float, Field(ge=0, le=1e6, description="What they may cost, as tools declare it.")] = 10
+    session_window_s: Annotated[int, Field(ge=1, le=86_400, description="It begins with its first request.")] = 3600
+    same_calls_per_minute: Annotated[
+        int, Field(ge=1, description="Per caller, with the same arguments; more are taken for a loop.")
+    ] = 10
+    shed_percent: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=100,
+            description="Of a budget, the tenant's rate or places: beyond it calls that can wait are refused.",
+        ),
+    ] = 80
+    redis_loss_reads: Annotated[
+        Literal["refuse", "local"],
+        Field(description="Reads while Redis is away: refused like writes, or counted in each process by itself."),
+    ] = "refuse"
+    streams_per_user: Annotated[
+        int, Field(ge=1, le=1000, description="Streams one user may hold open at one process, to hear of changes.")
+    ] = 10
+    subscriptions_per_stream: Annotated[
+        int, Field(ge=1, le=1000, description="Resources that one stream, or one session, may be subscribed to.")
+    ] = 100
     deadline_s: Annotated[float, Field(gt=0, le=300, description="A tool's time, unless it declares its own.")] = 15
     ledger_ttl_s: Annotated[int, Field(ge=60, description="How long an idempotency key is kept.")] = 86_400
     ledger_wait_s: Annotated[float, Field(gt=0, le=30, description="How long a concurrent twin waits.")] = 2
+
+    # Sessions of the 2025 era
+    session_ttl_s: Annotated[int, Field(ge=1, le=86_400, description="A session nobody uses ends after this.")] = 3600
+    session_max_age_s: Annotated[int, Field(ge=60, description="A session ends after this, however it is used.")] = (
+        86_400
+    )
+    stream_ttl_s: Annotated[
+        int, Field(ge=1, le=3600, description="How long a client may take to come back to a broken stream.")
+    ] = 300
+    sessions_per_user: Annotated[int, Field(ge=1, le=1000, description="Sessions one user may have open.")] = 10
+    sessions_full: Annotated[
+        Literal["end_oldest", "refuse"], Field(description="What happens when a user opens one more.")
+    ] = "end_oldest"
+    ask_timeout_s: Annotated[
+        float, Field(gt=0, le=3600, description="How long a call waits for its user's answer (2025 era, stdio).")
+    ] = 300
 
     # Where things are kept
     database_url: Annotated[
@@ -113,7 +203,7 @@ class Settings(BaseSettings):
         SecretStr | None,
         Field(
             validation_alias=AliasChoices("SUITE_REDIS_URL", "REDIS_URL"),
-            description="Where limits are counted; without it in the process.",
+            description="Where sessions are kept and limits counted; without it in the process.",
         ),
     ] = None
     redis_timeout_s: Annotated[float, Field(gt=0, le=30, description="How long Redis may take to answer.")] = 2
@@ -126,6 +216,8 @@ class Settings(BaseSettings):
     audit_keys: Annotated[tuple[SecretStr, ...], NoDecode, Field(description="Sign the audit chain.")] = ()
     ledger_keys: Annotated[tuple[SecretStr, ...], NoDecode, Field(description="Seal stored answers.")] = ()
     cursor_keys: Annotated[tuple[SecretStr, ...], NoDecode, Field(description="Seal page positions.")] = ()
+    session_keys: Annotated[tuple[SecretStr, ...], NoDecode, Field(description="Seal sessions and streams.")] = ()
+    state_keys: Annotated[tuple[SecretStr, ...], NoDecode, Field(description="Seal request state.")] = ()
 
     audit_batch: Annotated[int, Field(ge=1, le=1000, description="Records per commit at most.")] = 200
     audit_spool_bytes: Annotated[
@@ -150,8 +242,8 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _split_words(cls, values: dict[str, object]) -> dict[str, object]:
-        lists = {"allowed_hosts", "allowed_origins", "token_algorithms", "stdio_scopes"}
-        rings = {"audit_keys", "ledger_keys", "cursor_keys"}
+        lists = {"allowed_hosts", "allowed_origins", "trusted_proxies", "token_algorithms", "stdio_scopes"}
+        rings = {"audit_keys", "ledger_keys", "cursor_keys", "session_keys", "state_keys"}
         return {name: _words(value) if name in lists | rings else value for name, value in values.items()}
 
     @model_validator(mode="after")
@@ -165,6 +257,8 @@ class Settings(BaseSettings):
             raise Misconfigured(f"domain_tenant pins a tenant for {names}, which has no domain_url")
         if "*" in self.allowed_hosts or "*" in self.allowed_origins:
             raise Misconfigured("allowed_hosts and allowed_origins are lists of names; `*` would switch the check off")
+        if "*" in self.trusted_proxies:
+            raise Misconfigured("trusted_proxies are addresses and networks; `*` would let every client choose its own")
         if self.profile == "fleet":
             self._require_fleet()
         return self
@@ -178,6 +272,8 @@ class Settings(BaseSettings):
             "audit_keys",
             "ledger_keys",
             "cursor_keys",
+            "session_keys",
+            "state_keys",
         )
         missing = [f"SUITE_{name.upper()}" for name in needed if not getattr(self, name)]
         if missing:
@@ -190,6 +286,11 @@ class Settings(BaseSettings):
         """Scheme and authority clients use, without a trailing slash."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+    @cached_property
+    def notice_s(self) -> float:
+        """`drain_notice_s`, or the profile's own: nobody balances over a laptop."""
+        return self.drain_notice_s if self.drain_notice_s is not None else 5.0 * (self.profile == "fleet")
 
     @cached_property
     def token_issuer(self) -> str:

@@ -5,14 +5,17 @@ refused here, or by the SDK before a handler runs, leaves no record of its own: 
 """
 
 import json
+import math
 import time
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Any
 
 import mcp_types as types
 from mcp.server.streamable_http import check_accept_headers
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -20,22 +23,25 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.core import metrics
 from shared.core.caller import Caller
-from shared.core.errors import Forbidden, Unauthenticated, Unavailable
+from shared.core.errors import Forbidden, RateLimited, Unauthenticated, Unavailable
 from shared.core.server import Server
-from shared.core.settings import Settings
-from shared.edge import body, envelope
+from shared.edge import body, envelope, unavailable
 from shared.edge.address import Address
-from shared.edge.protocol import CHALLENGE, Context, Protocol
-from shared.edge.refusals import Refusals
+from shared.edge.arrivals import Arrivals
+from shared.edge.boundary import CHALLENGE
+from shared.edge.common import Common
+from shared.edge.deliveries import Deliveries
+from shared.edge.kept import of_sessions
+from shared.edge.protocol import HANDLED, Context, Protocol
+from shared.edge.sessions.endpoint import SESSION, SessionEndpoint
+from shared.edge.uris import Uris
 from shared.edge.watch import BEGAN
 from shared.pipeline import Pipeline
 from shared.steps.auth import Verifier, challenge_401, challenge_403
+from shared.steps.limits import PRESSURE
 
 CALLER = "suite.caller"
 """Key of the ASGI scope that holds the verified caller."""
-
-_HANDLED = "suite.handled"
-"""Key of the ASGI scope that tells that a handler asked for the caller: from there on there is a record."""
 
 _REASONS = {
     types.INVALID_REQUEST: "invalid_request",
@@ -44,13 +50,12 @@ _REASONS = {
     types.HEADER_MISMATCH: "header_mismatch",
     types.UNSUPPORTED_PROTOCOL_VERSION: "unsupported_version",
 }
-_RETRY_S = "2"
+_OF_SESSIONS = {"GET", "DELETE"}
 
 
 def caller_of(context: Context) -> Caller:
     """The caller the edge verified for this request."""
     assert context.request is not None, "HTTP handlers have their request"  # noqa: S101 - an invariant
-    context.request.scope[_HANDLED] = True
     caller: Caller = context.request.scope[CALLER]
     return caller
 
@@ -75,50 +80,81 @@ class Endpoint:
         address: Address,
         pipeline: Pipeline,
         verifier: Verifier,
-        refusals: Refusals,
-        settings: Settings,
+        common: Common,
     ) -> None:
         self._server = server
-        self._manager = StreamableHTTPSessionManager(
-            Protocol(server, pipeline, caller_of, "http").build(),
-            json_response=True,
-            stateless=True,
-            max_request_body_size=settings.body_limit_bytes,
+        settings = common.settings
+        deliveries = Deliveries(Uris(server.tools.resources), pipeline, common.notices, common.streams)
+        most = settings.subscriptions_per_stream
+        protocol = Protocol(server, pipeline, caller_of, "http", common.states, settings.ask_timeout_s)
+        sdk = protocol.build()
+        protocol.offer_subscriptions(sdk, deliveries, of_sessions(common.sessions, most, SESSION), most)
+        answers, streams = (
+            StreamableHTTPSessionManager(
+                sdk, json_response=json_only, stateless=True, max_request_body_size=settings.body_limit_bytes
+            )
+            for json_only in (True, False)
         )
+        self._answers = answers
+        self._streams = streams
+        self._sessions = SessionEndpoint(server.name, sdk, pipeline, deliveries, common)
         self._verifier = verifier
-        self._refusals = refusals
+        self._arrivals = Arrivals(settings)
+        self._refusals = common.refusals
         self._settings = settings
         self._metadata_url = address.metadata_url
 
-    def run(self) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def run(self) -> AsyncGenerator[None]:
         """The life of the endpoint; requests are served inside it."""
-        return self._manager.run()
+        async with self._answers.run(), self._streams.run(), self._sessions.run():
+            yield
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began_ns = time.perf_counter_ns()
         headers = Headers(scope=scope)
-        if scope["method"] != "POST":
-            await Response(status_code=405, headers={"Allow": "POST"})(scope, receive, send)
+        legacy = headers.get("mcp-protocol-version", LATEST_HANDSHAKE_VERSION) in HANDSHAKE_PROTOCOL_VERSIONS
+        if scope["method"] != "POST" and not (legacy and scope["method"] in _OF_SESSIONS):
+            allowed = "GET, POST, DELETE" if legacy else "POST"
+            await Response(status_code=405, headers={"Allow": allowed})(scope, receive, send)
             return
+        message: dict[str, Any] = {}
         try:
             caller = await self._verifier.verify(_authorization(headers))
+            # httptools keeps trailing blanks in values; the SDK compares some of these headers with the body.
+            trimmed = [(name, value.strip()) for name, value in scope["headers"]]
+            scope = {**scope, CALLER: caller, BEGAN: began_ns, "headers": trimmed}
+            if scope["method"] != "POST":
+                await self._of_session(scope, receive, send, caller)
+                return
             _check_media_types(Request(scope))
-            content = await body.read(receive, self._settings.body_limit_bytes, headers.get("content-length"))
+            limit = self._settings.body_limit_bytes
+            content = await self._arrivals.read(receive, limit, headers.get("content-length"))
             message = body.check(content)
             envelope.check(message)
             envelope.check_version(message, headers.get("mcp-protocol-version"))
+            if legacy:
+                await self._sessions.post(Request(scope), self._answering(scope, send), message, caller)
+                return
         except body.Disconnected:
             return
         except (Unauthenticated, Unavailable, body.TooLarge, body.Malformed, envelope.Refused) as error:
-            answer = await self._refusal(error, scope, receive)
+            answer = await self._refusal(error, scope, receive, message)
             await answer(scope, receive, send)
             return
-        # httptools keeps trailing blanks in values; the SDK compares some of these headers with the body.
-        trimmed = [(name, value.strip()) for name, value in scope["headers"]]
-        scope = {**scope, CALLER: caller, BEGAN: began_ns, "headers": trimmed}
-        await self._manager.handle_request(scope, body.replay(content, receive), self._answering(scope, send))
+        manager = self._streams if _wants_stream(message) else self._answers
+        await manager.handle_request(scope, body.replay(content, receive), self._answering(scope, send))
 
-    async def _refusal(self, error: Exception, scope: Scope, receive: Receive) -> ASGIApp:
+    async def _of_session(self, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
+        """GET and DELETE, which only sessions of the 2025 era know."""
+        if scope["method"] == "GET":
+            await self._sessions.get(Request(scope), receive, send, caller)
+        else:
+            await self._sessions.delete(Request(scope), send, caller)
+
+    async def _refusal(
+        self, error: Exception, scope: Scope, receive: Receive, message: dict[str, Any] | None = None
+    ) -> ASGIApp:
         match error:
             case Unauthenticated():
                 self._count(scope, error.reason)
@@ -135,39 +171,47 @@ class Endpoint:
                 return _rpc_error(400, None, types.PARSE_ERROR, f"Parse error: {error}")
             case envelope.Refused():
                 self._count(scope, error.reason)
-                return _rpc_error(error.status, error.message_id, error.code, str(error))
+                answer = _rpc_error(error.status, error.message_id, error.code, str(error))
+                if error.status == HTTPStatus.REQUEST_TIMEOUT:
+                    answer.headers["Connection"] = "close"  # the rest of the body may still come (RFC 9110 §15.5.9)
+                return answer
             case _:
                 self._count(scope, "unavailable")
+                if message:  # the body was read
+                    return unavailable.inside(message.get("id"), str(error))
                 return await self._unavailable(str(error), scope, receive)
 
     async def _unavailable(self, message: str, scope: Scope, receive: Receive) -> ASGIApp:
-        """503 with Retry-After; 2025-era clients drop their connection on any 5xx, so they get it inside a 200."""
-        version = Headers(scope=scope).get("mcp-protocol-version")
-        if version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS:
-            answer = _rpc_error(503, None, types.INTERNAL_ERROR, message)
-            answer.headers["Retry-After"] = _RETRY_S
-            return answer
+        if not unavailable.must_be_told_inside(scope):
+            return unavailable.outside(message)
         try:
-            said = body.check(await body.read(receive, self._settings.body_limit_bytes, None))
+            said = body.check(await self._arrivals.read(receive, self._settings.body_limit_bytes, None))
             envelope.check(said)
             message_id = said.get("id")
         except (body.TooLarge, body.Disconnected, body.Malformed, envelope.Refused):
             message_id = None
-        return _rpc_error(200, message_id, types.INTERNAL_ERROR, message)
+        return unavailable.inside(message_id, message)
 
     def _answering(self, scope: Scope, send: Send) -> Send:
-        """A `send` that counts what no handler saw, and turns the answer to a lacking scope into a 403."""
+        """A `send` that counts what no handler saw, and gives the refusals that HTTP has a status for theirs."""
 
         async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start" and isinstance(error := scope.get(CHALLENGE), Forbidden):
-                challenge = challenge_403(error.scopes, metadata_url=self._metadata_url, description=error.message)
-                header = (b"www-authenticate", challenge.encode("latin-1", "replace"))
-                message = {**message, "status": 403, "headers": [*message["headers"], header]}
-            elif message["type"] == "http.response.body" and _HANDLED not in scope:
+            if message["type"] == "http.response.start" and CHALLENGE in scope:
+                status, header = self._challenge(scope[CHALLENGE])
+                message = {**message, "status": status, "headers": [*message["headers"], header]}
+            elif message["type"] == "http.response.body" and HANDLED not in scope:
                 self._count_unhandled(scope, message.get("body", b""))
             await send(message)
 
         return answer
+
+    def _challenge(self, error: Forbidden | RateLimited) -> tuple[int, tuple[bytes, bytes]]:
+        """The status of a refusal, and the header that goes with it (RFC 6750 §3.1, RFC 6585 §4)."""
+        if isinstance(error, RateLimited):
+            wait_s = str(math.ceil(error.retry_after_s))
+            return 503 if error.limit == PRESSURE else 429, (b"retry-after", wait_s.encode())
+        challenge = challenge_403(error.scopes, metadata_url=self._metadata_url, description=error.message)
+        return 403, (b"www-authenticate", challenge.encode("latin-1", "replace"))
 
     def _count_unhandled(self, scope: Scope, content: bytes) -> None:
         if content.startswith(b"{") and b'"error"' in content:
@@ -177,6 +221,13 @@ class Endpoint:
 
     def _count(self, scope: Scope, reason: str) -> None:
         self._refusals.count(self._server.name, reason, scope["client"][0] if scope.get("client") else None)
+
+
+def _wants_stream(message: dict[str, Any]) -> bool:
+    """Whether something may have to be said before the answer: progress, or what a client listens for."""
+    params: Any = message.get("params")
+    meta: Any = params.get("_meta") if isinstance(params, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return message.get("method") == "subscriptions/listen" or (isinstance(meta, dict) and "progressToken" in meta)
 
 
 def _check_media_types(request: Request) -> None:

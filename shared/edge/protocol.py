@@ -4,9 +4,8 @@ Both eras come through here. A failure of business is a result with `isError` an
 names and bad cursors are `-32602`; nothing else that went wrong shows its text (the 2025 leg of the SDK would).
 """
 
-import secrets
-from collections.abc import Awaitable, Callable
-from functools import wraps
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 import mcp_types as types
@@ -19,57 +18,71 @@ from mcp.shared.uri_template import UriTemplate
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from shared.core import tracing
+from shared.core.asking import Asked
 from shared.core.caller import Caller
 from shared.core.errors import (
     Failure,
-    Forbidden,
     Internal,
     Invalid,
-    InvalidCursor,
     NotFound,
     SuiteError,
     UnknownTarget,
 )
-from shared.core.request import Kind, Request
+from shared.core.request import Kind, Progress, Request
 from shared.core.server import Server
-from shared.core.tool import Resource
+from shared.edge import rounds
+from shared.edge.boundary import boundary, has_status
+from shared.edge.deliveries import Deliveries
 from shared.edge.describe import describe, describe_prompt, describe_template
+from shared.edge.kept import Keeping
 from shared.edge.results import answered, failed, prompted, told
 from shared.edge.shortcut import Shortcut
+from shared.edge.subscriptions import LISTEN, Discover, Subscriptions
+from shared.edge.uris import Uris
 from shared.edge.watch import Context, Watch
 from shared.pipeline import Pipeline
+from shared.state.keys import KeyRing
 
 log = structlog.get_logger("protocol")
 
 CallerOf = Callable[[Context], Caller]
 ResultT = TypeVar("ResultT")
 
-CHALLENGE = "suite.challenge"
-"""Key of the ASGI scope where a handler leaves the `Forbidden` that the HTTP edge turns into a 403."""
+HANDLED = "suite.handled"
+"""Key of the ASGI scope that tells that a handler took the request: from there on there is a record."""
 
 _LISTS_FRESH_MS = 300_000
 _RESOURCE_NOT_FOUND_2025 = -32002
-# JSON-RPC leaves codes outside -32768..-32000 to applications; these read as their HTTP cousins do.
-_CODES = {"forbidden": 403, "conflict": 409, "rate_limited": 429, "unavailable": 503, "timeout": 504}
 
 
 class Protocol:
-    """The handlers of one server."""
+    """The handlers of one server.
 
-    def __init__(self, server: Server, pipeline: Pipeline, caller_of: CallerOf, transport: str) -> None:
+    Args:
+        server: What is served.
+        pipeline: What every call passes.
+        caller_of: Who calls, by the request's context.
+        transport: `http` or `stdio`.
+        states: Seals what a client keeps for us between two rounds of one call.
+        ask_s: Seconds that a user has for an answer, where the call waits for it.
+    """
+
+    def __init__(
+        self, server: Server, pipeline: Pipeline, caller_of: CallerOf, transport: str, states: KeyRing, ask_s: float
+    ) -> None:
         self._server = server
+        self._states = states
+        self._ask_s = ask_s
         self._pipeline = pipeline
         self._caller_of = caller_of
         self._transport = cast("Any", transport)
         self._tools = {name: describe(tool) for name, tool in server.tools.tools.items()}
-        self._templates = [
-            (UriTemplate.parse(resource.uri_template), resource) for resource in server.tools.resources.values()
-        ]
+        self._uris = Uris(server.tools.resources)
 
     def build(self) -> SdkServer[Any]:
         """The SDK's server with every handler behind a boundary, watched by us instead of by the SDK."""
         fresh = CacheHint(ttl_ms=_LISTS_FRESH_MS, scope="private")
-        call_tool = _boundary(self.call_tool)
+        call_tool = boundary(self.call_tool)
         sdk: SdkServer[Any] = SdkServer(
             self._server.name,
             version=self._server.version,
@@ -84,18 +97,30 @@ class Protocol:
             },
             # None of our schemas mirrors arguments into headers; without this every call would walk tools/list.
             get_tool_input_schema=lambda _name: None,
-            on_list_tools=_boundary(self.list_tools),
+            on_list_tools=boundary(self.list_tools),
             on_call_tool=cast("Any", call_tool),  # a dict is as good as a model, though its type does not say so
-            on_list_resources=_boundary(self.list_resources),
-            on_list_resource_templates=_boundary(self.list_templates),
-            on_read_resource=_boundary(self.read_resource),
-            on_list_prompts=_boundary(self.list_prompts),
-            on_get_prompt=_boundary(self.get_prompt),
-            on_completion=_boundary(self.complete),
+            on_list_resources=boundary(self.list_resources),
+            on_list_resource_templates=boundary(self.list_templates),
+            on_read_resource=boundary(self.read_resource),
+            on_list_prompts=boundary(self.list_prompts),
+            on_get_prompt=boundary(self.get_prompt),
+            on_completion=boundary(self.complete),
         )
         watch = Watch(self._server, sdk, self._transport, self._pipeline.slow_call_s)
-        sdk.middleware[:] = [watch, Shortcut(call_tool, sdk)]
+        # Sealing is outside the shortcut, whose results may ask too.
+        sealing = rounds.boundary(self._states, self._server.name, self._principal)
+        sdk.middleware[:] = [watch, sealing, Shortcut(call_tool, sdk)]
         return sdk
+
+    def offer_subscriptions(self, sdk: SdkServer[Any], deliveries: Deliveries, keeping: Keeping, most: int) -> None:
+        """Let clients subscribe to resources, if any can be watched: at most so many a stream or session."""
+        if not any(resource.watchable for resource in self._server.tools.resources.values()):
+            return
+        offered = Subscriptions(self._pipeline, deliveries, keeping, self._caller_of, self._request, most)
+        sdk.add_request_handler(LISTEN, types.SubscriptionsListenRequestParams, boundary(offered.listen))
+        sdk.add_request_handler("resources/subscribe", types.SubscribeRequestParams, boundary(offered.subscribe))
+        sdk.add_request_handler("resources/unsubscribe", types.UnsubscribeRequestParams, boundary(offered.unsubscribe))
+        sdk.add_request_handler("server/discover", types.RequestParams, Discover(sdk))
 
     async def list_tools(self, context: Context, params: Any, reference: str) -> types.ListToolsResult:
         request = self._request(context, "list", "tools/list", _page(params), reference)
@@ -116,28 +141,45 @@ class Protocol:
         return types.ListResourceTemplatesResult(resource_templates=templates)
 
     async def call_tool(self, context: Context, params: types.CallToolRequestParams, reference: str) -> dict[str, Any]:
-        request = self._request(context, "tool", params.name, params.arguments or {}, reference)
-        tool = self._server.tools.tools.get(params.name)
+        """One call; where its tool asks the caller's user, one round of it (2026), or all of them (2025)."""
+        modern = context.protocol_version in MODERN_PROTOCOL_VERSIONS
+        sofar = rounds.Rounds.of(params)
         try:
-            answer = await self._pipeline.call(request, self._caller_of(context), tool)
-        except Forbidden as failure:
-            if context.request is not None:
-                raise  # becomes a 403, and clients read nothing but JSON-RPC errors from those
-            return failed(failure, reference)
+            while True:
+                try:
+                    return await self._round(context, params, reference, sofar)
+                except Asked as asked:
+                    rounds.check(context, sofar, modern=modern)
+                    if modern:
+                        return sofar.required(asked.question)
+                    sofar = sofar.another(await rounds.ask(context, asked, self._ask_s))
         except Failure as failure:
+            if has_status(context, failure):
+                raise  # clients read nothing but JSON-RPC errors from a 403 or 429
             return failed(failure, reference)
-        except SuiteError:
+        except (SuiteError, MCPError):
             raise
         except Exception:  # the boundary: the model gets a reference, the log the traceback
             log.exception("tool crashed", tool=params.name, request_id=reference)
             return failed(Internal(), reference)
-        return answered(answer)
+
+    async def _round(
+        self, context: Context, params: types.CallToolRequestParams, reference: str, sofar: rounds.Rounds
+    ) -> dict[str, Any]:
+        request = replace(
+            self._request(context, "tool", params.name, params.arguments or {}, reference),
+            answers=sofar.answers,
+            round_id=sofar.id,
+            progress=_progress(context),
+        )
+        tool = self._server.tools.tools.get(params.name)
+        return answered(await self._pipeline.call(request, self._caller_of(context), tool))
 
     async def read_resource(
         self, context: Context, params: types.ReadResourceRequestParams, reference: str
     ) -> types.ReadResourceResult:
         uri = str(params.uri)
-        resource, arguments = self._match(uri)
+        resource, arguments = self._uris.match(uri)
         request = self._request(context, "resource", uri, arguments, reference)
         tool = resource.tool if resource else None
         try:
@@ -194,17 +236,15 @@ class Protocol:
         resource = self._server.tools.resources.get(ref.uri)
         return ref.uri, UriTemplate.parse(ref.uri).variable_names if resource else []
 
-    def _match(self, uri: str) -> tuple[Resource | None, dict[str, Any]]:
-        if not uri.isprintable() or " " in uri:  # RFC 3986 §2; arguments lose their blanks, a URI is not repaired
-            return None, {}
-        for template, resource in self._templates:
-            found = template.match(uri)
-            if found is not None:
-                return resource, dict(found)
-        return None, {}
+    def _principal(self, context: Context) -> str:
+        """Whose request state it is: of nobody else, and of no other client of theirs."""
+        caller = self._caller_of(context)
+        return orjson.dumps([caller.issuer, caller.subject, caller.client, caller.tenant]).decode()
 
     def _request(self, context: Context, kind: Kind, name: str, arguments: dict[str, Any], reference: str) -> Request:
         http = context.request
+        if http is not None:
+            http.scope[HANDLED] = True
         watched = tracing.current()
         return Request(
             server=self._server.name,
@@ -220,39 +260,9 @@ class Protocol:
         )
 
 
-def _boundary(handler: Callable[[Any, Any, str], Awaitable[ResultT]]) -> Callable[[Any, Any], Awaitable[ResultT]]:
-    """Turn our errors into the protocol's, and everything unforeseen into a reference that the log repeats."""
-
-    @wraps(handler)
-    async def bounded(context: Context, params: Any) -> ResultT:
-        reference = f"req_{secrets.token_hex(8)}"
-        tracing.tell(request_id=reference)
-        try:
-            return await handler(context, params, reference)
-        except MCPError:
-            raise
-        except (UnknownTarget, InvalidCursor) as error:
-            raise MCPError(types.INVALID_PARAMS, str(error), {"reference": reference}) from None
-        except Failure as failure:
-            _challenge(context, failure)
-            code = next((_CODES[kind.code] for kind in _lineage(failure) if kind.code in _CODES), None)
-            shown = failure.as_object(reference)
-            raise MCPError(code or types.INTERNAL_ERROR, failure.message, shown) from None
-        except Exception:  # the boundary: the SDK's 2025 leg would send its text
-            log.exception("request crashed", method=context.method, request_id=reference)
-            shown = Internal().as_object(reference)
-            raise MCPError(types.INTERNAL_ERROR, Internal().message, shown) from None
-
-    return bounded
-
-
-def _lineage(failure: Failure) -> list[type[Failure]]:
-    return [kind for kind in type(failure).__mro__ if issubclass(kind, Failure)]
-
-
-def _challenge(context: Context, failure: Failure) -> None:
-    if isinstance(failure, Forbidden) and context.request is not None:
-        context.request.scope[CHALLENGE] = failure
+def _progress(context: Context) -> Progress | None:
+    """How to tell the client of progress, if it said where (MCP, basic/patterns/progress)."""
+    return context.session.report_progress if context.meta and "progress_token" in context.meta else None
 
 
 def _page(params: Any) -> dict[str, Any]:

@@ -18,6 +18,10 @@ UNTRUSTED = "enterprise-mcp-suite/untrusted"
 """Key of `_meta` that names the fields which hold text written by outsiders."""
 
 
+LEFT = "enterprise-mcp-suite/left"
+"""Key of `_meta` with what the caller may still use up: `calls_left` at once, `steps_left`, `cost_left_usd`."""
+
+
 def answered(answer: Redacted) -> dict[str, Any]:
     """The result of a tool as it is on the wire; the SDK takes it as it takes its own models."""
     content = [_text(orjson.dumps(answer.value).decode())]
@@ -30,7 +34,10 @@ def answered(answer: Redacted) -> dict[str, Any]:
 def told(answer: Redacted) -> dict[str, Any] | None:
     """What was done to an answer, for programs; a model reads the notice."""
     names = {REDACTED: answer.redactions, UNTRUSTED: answer.untrusted}
-    return {key: list(value) for key, value in names.items() if value} or None
+    meta: dict[str, Any] = {key: list(value) for key, value in names.items() if value}
+    if answer.left:
+        meta[LEFT] = dict(answer.left)
+    return meta or None
 
 
 def _notice(fields: tuple[str, ...]) -> str:

@@ -20,9 +20,14 @@ from shared.core.caller import Caller
 from shared.core.server import Server
 from shared.core.settings import Settings
 from shared.edge import body, envelope
+from shared.edge.deliveries import Deliveries
+from shared.edge.on_connection import OnConnection
+from shared.edge.open_streams import OpenStreams
 from shared.edge.protocol import Protocol
 from shared.edge.refusals import Refusals
+from shared.edge.uris import Uris
 from shared.pipeline import Pipeline
+from shared.state.keys import KeyRing
 
 log = structlog.get_logger("stdio")
 
@@ -43,30 +48,41 @@ def local_caller(settings: Settings, server: str) -> Caller:
     )
 
 
-async def serve(server: Server, pipeline: Pipeline, caller: Caller, line_limit: int) -> None:
+async def serve(server: Server, pipeline: Pipeline, caller: Caller, states: KeyRing, settings: Settings) -> None:
     """Serve until stdin ends or a signal comes; calls in flight are then cancelled, and recorded as such.
 
     Nothing but protocol reaches stdout: the SDK points fd 1 at stderr meanwhile. A line that is no message is
     answered with an error whose id is null where no request's could be told (JSON-RPC 2.0 §5.1), and counted.
     """
-    sdk_server = Protocol(server, pipeline, lambda _context: caller, "stdio").build()
+    protocol = Protocol(server, pipeline, lambda _context: caller, "stdio", states, settings.ask_timeout_s)
+    sdk_server = protocol.build()
     refusals = Refusals(pipeline.sink)
 
     async def refuse(refused: envelope.Refused) -> None:
         refusals.count(server.name, refused.reason, "stdio")
         log.warning("a line was refused", problem=str(refused))
         if refused.answerable:
-            error = types.ErrorData(code=refused.code, message=str(refused))
-            answer = types.JSONRPCError(jsonrpc="2.0", id=refused.message_id, error=error)
-            await sent.send(SessionMessage(answer))
+            await sent.send(_refusal(refused))
 
     async with (
         _until_signal(),
         _running(refusals),
-        _stdin(line_limit, refuse) as stdin,
+        _stdin(settings.body_limit_bytes, refuse) as stdin,
         stdio_server(stdin=stdin) as (received, sent),
+        anyio.create_task_group() as tasks,
     ):
+        if pipeline.notices is not None:
+            uris, streams = Uris(server.tools.resources), OpenStreams(settings.streams_per_user)
+            deliveries = Deliveries(uris, pipeline, pipeline.notices, streams)
+            kept = OnConnection(deliveries, caller, settings.subscriptions_per_stream, tasks)
+            protocol.offer_subscriptions(sdk_server, deliveries, kept.keeping, settings.subscriptions_per_stream)
         await sdk_server.run(received, sent, sdk_server.create_initialization_options())
+        tasks.cancel_scope.cancel()
+
+
+def _refusal(refused: envelope.Refused) -> SessionMessage:
+    error = types.ErrorData(code=refused.code, message=str(refused))
+    return SessionMessage(types.JSONRPCError(jsonrpc="2.0", id=refused.message_id, error=error))
 
 
 class Lines:

@@ -38,6 +38,9 @@ _WORDS = {
     types.UNSUPPORTED_PROTOCOL_VERSION: "unsupported_version",
 }
 _DOWN = {"unavailable", "outcome_unknown", "unaudited"}
+_LIMITED = {"rate_limited", "over_budget", "loop_detected", "shed"}
+_STREAMS = {"subscriptions/listen"}
+"""Answers that last as long as the client wishes: how long says nothing."""
 _UNKNOWN = "unknown"
 _OK = "ok"
 _NS = 1e9
@@ -115,11 +118,13 @@ class Watch:
     ) -> None:
         watched = watching.watched
         outcome = watched.outcome or _outcome(failed)
+        if method in _STREAMS:
+            watched.target = method  # not the last of what it was about
         target = watched.target or (method if method != "tools/call" else _UNKNOWN)
         self._count(target, outcome, era if era in KNOWN_PROTOCOL_VERSIONS else _UNKNOWN, seconds)
         if watching.span is not None:
             self._describe(watching, method, outcome, failed)
-        slow = {"slow": True} if seconds > self._slow_s else {}
+        slow = {"slow": True} if seconds > self._slow_s and method not in _STREAMS else {}
         say = log.warning if slow or outcome in _DOWN else log.info
         say(
             "call",
@@ -135,10 +140,11 @@ class Watch:
 
     def _count(self, target: str, outcome: str, era: str, seconds: float) -> None:
         metrics.REQUESTS.add(self._server, target, outcome, era)
-        metrics.REQUEST_S.observe(seconds, self._server, target)
+        if target not in _STREAMS:
+            metrics.REQUEST_S.observe(seconds, self._server, target)
         if outcome == "forbidden":
             metrics.SCOPE_FAILURES.add(self._server, target)
-        elif outcome == "rate_limited":
+        elif outcome in _LIMITED:
             metrics.RATE_LIMITED.add(self._server)
 
     def _describe(self, watching: tracing.Watching, method: str, outcome: str, failed: BaseException | None) -> None:

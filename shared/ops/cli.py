@@ -1,9 +1,7 @@
 """`mcp-suite`: run the suite, connect clients to it, and look after its data."""
 
-import asyncio
 import sys
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -19,11 +17,11 @@ from compose.idp.personas import PERSONAS
 from servers.customers import demo
 from shared.core.errors import Misconfigured, SuiteError
 from shared.core.settings import Settings
-from shared.ops import serving, show
+from shared.ops import serving, sessions, show
 from shared.ops.connect import Client, entries, environment_of, inspector_command, merge, path_of
 from shared.ops.doctor import examine_server
 from shared.ops.doctor import show as show_findings
-from shared.ops.logs import configure
+from shared.ops.running import complete, read_settings
 from shared.state.database import connect as connect_database
 from shared.state.keys import load_keys
 from shared.state.services import open_services
@@ -35,6 +33,7 @@ audit = typer.Typer(no_args_is_help=True, help="Verify and search the audit chai
 db = typer.Typer(no_args_is_help=True, help="Look after the database.")
 app.add_typer(audit, name="audit")
 app.add_typer(db, name="db")
+app.add_typer(sessions.app, name="sessions")
 
 ServerName = Annotated[str, typer.Argument(help="One of the folders under servers/.")]
 
@@ -66,12 +65,12 @@ def _alone(error: Exception) -> Exception:
 @app.command()
 def up() -> None:
     """Run the whole suite on this machine, with demo data, and show every call as it happens."""
-    settings = _settings(calls=False)  # each is shown to people below
+    settings = read_settings(calls=False)  # each is shown to people below
     console = Console()
 
     async def run() -> None:
-        names = servers.names()
-        where = serving.addresses(settings, servers.every(), alone=False)
+        served = servers.every()
+        where = serving.addresses(settings, served, alone=False)
 
         def ready(opened: serving.Opened) -> None:
             show.welcome(console, settings, where)
@@ -80,9 +79,9 @@ def up() -> None:
         async with open_services(settings) as urls:
             await serving.migrate_all(urls)
             await demo.seed(urls.owner)
-            await serving.serve_http(settings, names, alone=False, ready=ready)
+            await serving.serve_http(settings, served, alone=False, ready=ready)
 
-    _run(run)
+    complete(run)
 
 
 @app.command()
@@ -91,11 +90,11 @@ def serve(
     stdio: Annotated[bool, typer.Option("--stdio", help="Over stdin and stdout, for one local user.")] = False,
 ) -> None:
     """Serve one server: over HTTP at /mcp, or over stdio."""
-    settings = _settings()
+    settings = read_settings()
     if stdio:
-        _run(lambda: serving.serve_stdio(settings, server))
+        complete(lambda: serving.serve_stdio(settings, server))
     else:
-        _run(lambda: serving.serve_http(settings, [server], alone=True))
+        complete(lambda: serving.serve_http(settings, [servers.load(server)], alone=True))
 
 
 @app.command()
@@ -104,14 +103,14 @@ def doctor(
     tenant: Annotated[str | None, typer.Option(help="As whom to look at the rows of your own database.")] = None,
 ) -> None:
     """Check the database behind a server, line by line; exit code 1 if there is a problem."""
-    settings = _settings()
+    settings = read_settings()
 
     async def run() -> None:
         findings = await examine_server(settings, servers.load(server), tenant)
         if not show_findings(findings, typer.echo):
             raise typer.Exit(1)
 
-    _run(run)
+    complete(run)
 
 
 @app.command()
@@ -120,7 +119,7 @@ def connect(
     write: Annotated[bool, typer.Option("--write", help="Merge into the client's own file.")] = False,
 ) -> None:
     """Print a client's configuration for every server, or merge it into the client's file."""
-    settings = _settings()
+    settings = read_settings()
     where = serving.addresses(settings, servers.every(), alone=False)
     resources = {name: address.resource for name, address in where.items()}
     wanted = entries(client, resources, environment_of(settings))
@@ -141,11 +140,12 @@ def token(
     alone: Annotated[bool, typer.Option("--alone", help="For `serve`, which answers at /mcp.")] = False,
 ) -> None:
     """Print a ten-minute access token of the mock identity provider."""
-    settings = _settings()
+    settings = read_settings()
     if persona not in PERSONAS:
         raise Misconfigured(f"there is no persona {persona!r}; there are: {', '.join(PERSONAS)}")
-    where = serving.addresses(settings, [servers.load(server)], alone=alone)
-    provider = serving.identity_provider(settings, where)
+    served = [servers.load(server)]
+    where = serving.addresses(settings, served, alone=alone)
+    provider = serving.identity_provider(settings, served, where)
     if provider is None:
         raise Misconfigured("SUITE_ISSUER names a real provider: get your token there")
     typer.echo(provider.mint(persona, where[server].resource))
@@ -190,14 +190,14 @@ def audit_query(
 @db.command("migrate")
 def db_migrate() -> None:
     """Bring every schema to its newest revision."""
-    settings = _settings()
+    settings = read_settings()
 
     async def run() -> None:
         async with open_services(settings) as urls:
             await serving.migrate_all(urls)
         typer.echo("Every schema is at its newest revision.")
 
-    _run(run)
+    complete(run)
 
 
 @db.command("seed")
@@ -206,7 +206,7 @@ def db_seed(
     orders: Annotated[int, typer.Option(min=0, max=10_000_000)] = 60_000,
 ) -> None:
     """Fill the customers server with deterministic demo data, unless it has some."""
-    settings = _settings()
+    settings = read_settings()
 
     async def run() -> None:
         async with open_services(settings) as urls:
@@ -214,18 +214,11 @@ def db_seed(
             await demo.seed(urls.owner, customers, orders)
         typer.echo("The demo data is there.")
 
-    _run(run)
-
-
-def _settings(*, calls: bool = True) -> Settings:
-    settings = Settings()
-    configure(settings.log_level, calls=calls)
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return settings
+    complete(run)
 
 
 def _with_reader(work: Callable[[Settings, Any], Coroutine[Any, Any, None]]) -> None:
-    settings = _settings()
+    settings = read_settings()
 
     async def run() -> None:
         async with open_services(settings) as urls:
@@ -237,21 +230,7 @@ def _with_reader(work: Callable[[Settings, Any], Coroutine[Any, Any, None]]) -> 
             finally:
                 await connection.close()
 
-    _run(run)
-
-
-def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    with suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(work())
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Uvloop where there is one: every wheel has it but those for Windows."""
-    if sys.platform == "win32":
-        return None
-    import uvloop  # noqa: PLC0415 - not there on Windows
-
-    return uvloop.new_event_loop
+    complete(run)
 
 
 def _print_call(console: Console, record: Any) -> None:

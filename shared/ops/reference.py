@@ -58,10 +58,11 @@ def _row(tool: Tool) -> str:
 
 
 def _resources(server: Server) -> Iterator[str]:
-    yield "\n| resource | scopes | what it is |"
-    yield "|---|---|---|"
+    yield "\n| resource | scopes | subscribe | what it is |"
+    yield "|---|---|---|---|"
     for uri, resource in server.tools.resources.items():
-        yield f"| `{uri}` | {' '.join(resource.tool.scopes)} | {_cell(resource.tool.description)} |"
+        told = "yes" if resource.watchable else ""
+        yield f"| `{uri}` | {' '.join(resource.tool.scopes)} | {told} | {_cell(resource.tool.description)} |"
     yield ""
 
 

@@ -13,6 +13,7 @@ from shared.core.errors import Misconfigured
 from shared.core.server import Server
 from shared.core.settings import Settings
 from shared.edge.address import Address
+from shared.edge.draining import Draining
 from shared.edge.listen import bind, listen
 from shared.edge.stdio import local_caller
 from shared.edge.stdio import serve as serve_over_stdio
@@ -60,11 +61,16 @@ async def migrate_all(urls: Urls) -> None:
 
 
 def addresses(settings: Settings, served: Sequence[Server], *, alone: bool) -> dict[str, Address]:
+    """Where each server is reached; a process that serves one alone may still share its host (`shared_url`)."""
+    alone = alone and not settings.shared_url
     return {server.name: Address.of(server.name, settings.base_url, alone=alone) for server in served}
 
 
 def identity_provider(
-    settings: Settings, where: Mapping[str, Address], on_event: Callable[[dict[str, Any]], None] | None = None
+    settings: Settings,
+    served: Sequence[Server],
+    where: Mapping[str, Address],
+    on_event: Callable[[dict[str, Any]], None] | None = None,
 ) -> "IdentityProvider | None":
     """The mock provider, where no real issuer is configured."""
     if settings.issuer is not None:
@@ -73,7 +79,7 @@ def identity_provider(
 
     return IdentityProvider(
         settings.token_issuer,
-        resources={address.resource: scopes_of(servers.load(name)) for name, address in where.items()},
+        resources={where[server.name].resource: scopes_of(server) for server in served},
         keys_dir=settings.data_dir / "idp",
         loopback_documents=settings.environment == "dev",
         on_event=on_event,
@@ -90,30 +96,30 @@ def scopes_of(server: Server) -> list[str]:
 
 
 async def serve_http(
-    settings: Settings, names: Sequence[str], *, alone: bool, ready: Callable[[Opened], None] | None = None
+    settings: Settings, served: Sequence[Server], *, alone: bool, ready: Callable[[Opened], None] | None = None
 ) -> None:
     """Serve until a signal.
 
     Args:
         settings: Of the process.
-        names: Of the servers.
-        alone: The one server is at `/mcp` instead of `/{server}/mcp`.
+        served: The servers.
+        alone: The one server is at `/mcp` instead of `/{server}/mcp`, unless others share its `public_url`.
         ready: Called once everything is open, before connections are accepted.
     """
-    served = [servers.load(name) for name in names]
     where = addresses(settings, served, alone=alone)
     events = IdentityEvents(settings.token_issuer)
+    draining = Draining()
     with bind(settings) as listening:
-        provider = identity_provider(settings, where, events.report)
+        provider = identity_provider(settings, served, where, events.report)
         extra: Sequence[BaseRoute] = provider.routes if provider else []
         async with (
             open_all(settings) as opened,
             events.written(opened.parts.writer),
-            open_app(opened.parts, served, where, extra) as app,
+            open_app(opened.parts, served, where, extra, draining) as app,
         ):
             if ready is not None:
                 ready(opened)
-            await listen(app.asgi, settings, listening)
+            await listen(app.asgi, settings, listening, draining)
 
 
 async def serve_stdio(settings: Settings, name: str) -> None:
@@ -126,4 +132,5 @@ async def serve_stdio(settings: Settings, name: str) -> None:
         open_workers(opened.parts, [server]),
     ):
         pipeline = opened.parts.pipeline(server)
-        await serve_over_stdio(server, pipeline, local_caller(settings, name), settings.body_limit_bytes)
+        states = opened.parts.keys.states
+        await serve_over_stdio(server, pipeline, local_caller(settings, name), states, settings)

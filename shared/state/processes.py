@@ -41,6 +41,7 @@ def spawn(
         stdout=log,
         stderr=subprocess.STDOUT,
         env=clean_environment() if environment is None else environment,
+        process_group=0,  # a Ctrl-C at the terminal is for us alone: we end our children in order
     )
 
 

@@ -6,7 +6,7 @@ Claim, effect and stored answer are one transaction, so they are all there or no
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -45,10 +45,12 @@ class Slot:
     Attributes:
         answer: Already there when the same call was answered before; else what the tool returns goes here.
         transaction: Writes only.
+        changes: URIs of the resources that were changed, for those who follow them.
     """
 
     answer: BaseModel | None = None
     transaction: Transaction | None = None
+    changes: list[str] = field(default_factory=list[str])
 
 
 @dataclass(frozen=True)
@@ -85,11 +87,13 @@ class Ledger:
         elif query.dry_run:
             async with self._database.transaction(caller.tenant) as transaction:
                 transaction.discard()
-                yield Slot(transaction=transaction)
+                slot = Slot(transaction=transaction)
+                yield slot
+            slot.changes.clear()
         else:
             intent = await entry.begin()
             async with self._database.transaction(caller.tenant) as transaction:
-                claim = self._claim(caller, tool, query, intent)
+                claim = self._claim(caller, tool, query, intent, entry.request.round_id)
                 with span("ledger"):
                     slot = Slot(await self._take(transaction, claim, intent, tool), transaction)
                 replayed = slot.answer is not None
@@ -101,9 +105,10 @@ class Ledger:
                     with span("ledger"):
                         await self._keep(transaction, claim, slot.answer)
 
-    def _claim(self, caller: Caller, tool: Tool, query: WriteArguments, intent: UUID) -> _Claim:
-        # Without a key nothing can repeat the call, but the row still carries the intent for recovery.
-        key = query.idempotency_key or f"intent {intent}"
+    def _claim(self, caller: Caller, tool: Tool, query: WriteArguments, intent: UUID, round_id: str | None) -> _Claim:
+        # Without a key nothing can repeat the call, but the row still carries the intent for recovery. The answer to
+        # a question can be sent again, though: the secret of its first round makes that one call (MCP, patterns/mrtr).
+        key = query.idempotency_key or (f"round {round_id}" if round_id else f"intent {intent}")
         who = [caller.tenant, caller.issuer, caller.subject, caller.client, self._server, tool.name, key]
         # Unset is not null: in a merge patch one keeps a field and the other clears it.
         arguments = query.model_dump(mode="json", exclude={"idempotency_key", "dry_run"}, exclude_unset=True)

@@ -32,11 +32,13 @@ class Redacted:
     Attributes:
         redactions: The names of what was hidden: `email`, `a.note:iban`.
         untrusted: The fields that hold outsiders' text: `notes.text`.
+        left: What the caller may still use up (`shared.steps.limits`).
     """
 
     value: dict[str, Any]
     redactions: tuple[str, ...] = ()
     untrusted: tuple[str, ...] = ()
+    left: Mapping[str, float] | None = None
 
 
 def redact(answer: BaseModel, caller: Caller, pii_scope: str | None = None) -> Redacted:

@@ -2,22 +2,24 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shared.core.caller import Caller
-from shared.core.errors import Failure, RateLimited, Unauthenticated
-from shared.core.settings import Settings
-from shared.edge import protocol
-from shared.state.counters import Limit, Refusal
+from shared.core.errors import Failure, Unauthenticated
+from shared.edge import boundary
+from shared.state.counters import Rate, Taken
 from shared.steps.auth import ADVICE, challenge_401
-from shared.steps.limits import RateLimits
-from tests.e2e.hostile_edge import TABLE, Row, cell
+from shared.steps.limits import refusal
+from tests.e2e import hostile_edge
+from tests.e2e.hostile_edge import Row, cell
+from tests.e2e.hostile_session_edge import SESSIONS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "errors.md").read_text()
+TABLE = [*hostile_edge.TABLE, *SESSIONS]
 EXAMPLE, CHALLENGE = re.findall(r"^```\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
@@ -52,14 +54,18 @@ def test_every_failure_is_there_and_whether_to_retry_it() -> None:
 
 
 def test_codes_outside_tools_are_those_of_the_protocol() -> None:
-    codes: Mapping[str, int] = protocol._CODES  # pyright: ignore[reportPrivateUsage]
+    codes: Mapping[str, int] = boundary.CODES
     told = {code: int(json_rpc) for code, *_, json_rpc in TYPED if json_rpc}
     assert told == {code: codes.get(code, -32603) for code in told}
 
 
+ASKING = {"cannot_ask", "declined"}
+"""No tool of the customers server asks its user; `tests/shared/edge/sessions/test_asking.py` provokes these."""
+
+
 def test_every_failure_was_provoked_and_told_as_typed() -> None:
-    played = {cell(row.code, place) for row in TABLE for place in row.on}
-    assert {code for code, *_ in TYPED} == {code for code in played if isinstance(code, str)} - {"invalid_token"}
+    played = {cell(row.code, place) for row in TABLE for place in row.on} | ASKING
+    assert {code for code, *_ in TYPED} == {code for code in played if isinstance(code, str)} - {"invalid_token", "ok"}
 
 
 @pytest.mark.parametrize(("column", "era"), [(1, "modern"), (2, "legacy")])
@@ -77,7 +83,8 @@ def test_errors_of_the_protocol_have_the_status_that_was_seen(column: int, era: 
 def test_statuses_before_the_protocol_are_those_that_were_seen() -> None:
     told = {int(status) for status, *_ in rows("status | when | what to do")}
     without_json_rpc = (row for row in TABLE if cell(row.code, row.on[0]) in {None, "invalid_token", 403})
-    assert told == {cell(row.status, row.on[0]) for row in without_json_rpc if row.on[0].transport == "http"}
+    seen = {cell(row.status, row.on[0]) for row in without_json_rpc if row.on[0].transport == "http"}
+    assert told == {status for status in seen if status >= HTTPStatus.BAD_REQUEST}
 
 
 def test_every_outcome_that_was_recorded_is_explained() -> None:
@@ -93,19 +100,11 @@ def test_every_reason_that_was_counted_is_explained_and_no_other() -> None:
     assert {f"customers/{reason}" for reason in ADVICE} <= counted
 
 
-@pytest.mark.anyio
-async def test_the_example_is_what_a_caller_over_the_limit_is_told() -> None:
-    class Spent:
-        async def take(self, limits: Sequence[Limit]) -> Refusal:
-            return Refusal(limits[0], 900_000)
-
-        async def check(self) -> None: ...
-
-    caller = Caller("ann", "https://login.example.com", "desktop", "acme", frozenset())
-    with pytest.raises(RateLimited) as refusal:
-        await RateLimits(Spent(), Settings(), "customers").admit(caller, None)
+def test_the_example_is_what_a_caller_over_the_limit_is_told() -> None:
+    left = {"calls_per_minute": 0, "session_steps": 950, "session_cost_usd": 9_500_000}
+    taken = Taken(left, refused=Rate("key", "calls_per_minute", 60, 20), wait_us=900_000)
     shown: dict[str, Any] = json.loads(EXAMPLE)
-    assert shown == refusal.value.as_object(shown["reference"])
+    assert shown == refusal(taken, None).as_object(shown["reference"])
 
 
 def test_the_challenge_is_what_an_expired_token_meets() -> None:

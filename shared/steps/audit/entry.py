@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import anyio
 
 from shared.core import tracing
+from shared.core.asking import Asked
 from shared.core.caller import Caller
 from shared.core.errors import Failure, InvalidCursor, OutcomeUnknown, Unavailable, UnknownTarget
 from shared.core.request import Request
@@ -38,7 +39,7 @@ class Entry:
         self.tool = tool  # known for refusals too: it says which arguments are sensitive
         self.query: Arguments | None = None
         self.intent: UUID | None = None
-        self.facts: dict[str, Any] = {}
+        self.facts: dict[str, Any] = {"answers": told(request.answers)} if request.answers else {}
         tracing.tell(target=tool.name if tool else "", tenant=caller.tenant)
 
     @tracing.traced("intent")
@@ -100,6 +101,13 @@ def who(caller: Caller) -> dict[str, Any]:
     }
 
 
+def told(answers: Mapping[str, Any]) -> dict[str, str]:
+    """What the caller's user said, in one word a question; what they filled in is the arguments' to show."""
+    known = {"accept", "decline", "cancel"}
+    actions = {key: answer.get("action") if isinstance(answer, dict) else None for key, answer in answers.items()}  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return {key[:64]: action if action in known else "other" for key, action in actions.items()}  # pyright: ignore[reportUnknownVariableType]
+
+
 def now() -> str:
     """The time of a record: UTC, microseconds, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
@@ -145,6 +153,8 @@ def outcome_of(error: BaseException) -> str:
             return "unknown_target"
         case InvalidCursor():
             return "invalid_cursor"
+        case Asked():
+            return "input_required"
         case Exception():
             return "internal"
         case _:

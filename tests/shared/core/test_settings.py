@@ -23,6 +23,8 @@ FLEET: dict[str, Any] = {
     "audit_keys": KEY,
     "ledger_keys": KEY,
     "cursor_keys": KEY,
+    "session_keys": KEY,
+    "state_keys": KEY,
 }
 
 
@@ -156,6 +158,8 @@ def test_secrets_are_shown_by_no_text_of_the_settings() -> None:
         audit_keys=key,
         ledger_keys=key,
         cursor_keys=key,
+        session_keys=key,
+        state_keys=key,
     )
     for text in (repr(settings), str(settings), settings.model_dump_json(), repr(settings.model_dump())):
         assert secret not in text

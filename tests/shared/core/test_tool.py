@@ -101,6 +101,11 @@ def test_the_longest_name_is_64_characters() -> None:
     assert tool_of(named("a" * 64), "shop:read").name == "a" * 64
 
 
+def test_what_a_tool_uses_is_named_as_tools_are() -> None:
+    with pytest.raises(Misconfigured, match="name it as tools are named"):
+        Toolset().read("shop:read", uses="Mail Relay")(look)
+
+
 def test_a_second_tool_or_resource_of_one_name_is_refused() -> None:
     tools = Toolset()
     tools.read("shop:read")(look)

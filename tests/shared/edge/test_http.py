@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.clients import journey
-from tests.harness import LEGACY, Suite, modern, modern_headers
+from tests.harness import LEGACY, MODERN, Suite, modern, modern_headers
 
 pytestmark = pytest.mark.anyio
 
@@ -30,6 +30,14 @@ def listing() -> bytes:
 
 def legacy(method: str, params: dict[str, Any]) -> bytes:
     return json.dumps({"jsonrpc": "2.0", "id": 7, "method": method, "params": params}).encode()
+
+
+async def in_session(suite: Suite, method: str, params: dict[str, Any], token: str | None = None) -> httpx.Response:
+    """One request of the 2025 era, in a session opened for it."""
+    headers = await suite.session(token or suite.token())
+    async with suite.http() as client:
+        content_type = {"Content-Type": "application/json"}
+        return await client.post(suite.url(), content=legacy(method, params), headers=headers | content_type)
 
 
 async def test_without_a_token_the_challenge_says_where_to_get_one(suite: Suite) -> None:
@@ -74,10 +82,20 @@ async def test_the_metadata_names_resource_issuer_and_baseline(suite: Suite) -> 
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "HEAD"])
-async def test_only_post_is_served(suite: Suite, method: str) -> None:
+async def test_only_post_is_served_in_the_newer_era(suite: Suite, method: str) -> None:
+    headers = {"Authorization": f"Bearer {suite.token()}", "MCP-Protocol-Version": MODERN}
     async with suite.http() as client:
-        answer = await client.request(method, suite.url(), headers={"Authorization": f"Bearer {suite.token()}"})
+        answer = await client.request(method, suite.url(), headers=headers)
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("method", ["PUT", "HEAD", "PATCH"])
+async def test_sessions_are_served_three_methods(suite: Suite, method: str) -> None:
+    opened = await suite.session(suite.token())
+    for headers in (opened, {}):
+        async with suite.http() as client:
+            answer = await client.request(method, suite.url(), headers=headers)
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST, DELETE")
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example"])
@@ -114,6 +132,28 @@ async def test_an_allowed_web_page_gets_its_preflight_and_its_answer(own_suite: 
     answer = await send(suite, listing(), Origin=page)
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, page)
     assert "WWW-Authenticate" in answer.headers["access-control-expose-headers"]
+
+
+async def test_an_allowed_web_page_can_have_a_session(own_suite: Make) -> None:
+    page = {"Origin": "https://inspector.example"}
+    suite = await own_suite(allowed_origins=(page["Origin"],))
+    asked = {"Access-Control-Request-Headers": "authorization,last-event-id,mcp-protocol-version,mcp-session-id"}
+    async with suite.http() as client:
+        for method in ("GET", "POST", "DELETE"):
+            preflight = page | asked | {"Access-Control-Request-Method": method}
+            allowed = await client.options(suite.url(), headers=preflight)
+            assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (200, page["Origin"])
+            assert method in allowed.headers["access-control-allow-methods"]
+            assert "mcp-session-id" in allowed.headers["access-control-allow-headers"]
+        headers = page | {"Authorization": f"Bearer {suite.token()}", "Content-Type": "application/json"}
+        hello = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "page", "version": "1"}}
+        opened = await client.post(suite.url(), content=legacy("initialize", hello), headers=headers)
+        assert "Mcp-Session-Id" in opened.headers["access-control-expose-headers"].split(", ")
+        headers |= {"Mcp-Session-Id": opened.headers["mcp-session-id"], "MCP-Protocol-Version": LEGACY}
+        async with client.stream("GET", suite.url(), headers=headers | {"Accept": "text/event-stream"}) as stream:
+            assert (stream.status_code, stream.headers["access-control-allow-origin"]) == (200, page["Origin"])
+        ended = await client.delete(suite.url(), headers=headers)
+        assert (ended.status_code, ended.headers["access-control-allow-origin"]) == (204, page["Origin"])
 
 
 @pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])
@@ -184,7 +224,7 @@ async def test_a_missing_scope_is_challenged_as_http_in_both_eras(suite: Suite) 
     params: dict[str, Any] = {"name": "create_customer", "arguments": arguments}
     token = suite.token("support")
     new = await suite.post(token, "tools/call", params)
-    old = await send(suite, legacy("tools/call", params), token, **{"MCP-Protocol-Version": LEGACY})
+    old = await in_session(suite, "tools/call", params, token)
     for answer in (new, old):
         challenge = answer.headers["www-authenticate"]
         assert answer.status_code == 403
@@ -207,7 +247,7 @@ async def test_an_unknown_tool_is_a_protocol_error_and_is_recorded(suite: Suite,
     if era == "modern":
         answer = await suite.post(suite.token(), "tools/call", params)
     else:
-        answer = await send(suite, legacy("tools/call", params), **{"MCP-Protocol-Version": LEGACY})
+        answer = await in_session(suite, "tools/call", params)
     error = answer.json()["error"]
     assert (error["code"], error["message"]) == (-32602, f"Unknown tool: {params['name']}")
     (found,) = await suite.records(target=params["name"])
@@ -258,7 +298,7 @@ async def test_a_crash_outside_a_tool_shows_nothing_either(
     if era == "modern":
         answer = await suite.post(suite.token(), "resources/read", params)
     else:
-        answer = await send(suite, legacy("resources/read", params), **{"MCP-Protocol-Version": LEGACY})
+        answer = await in_session(suite, "resources/read", params)
     error = answer.json()["error"]
     assert (error["code"], "password" in answer.text) == (-32603, False)
 
@@ -402,7 +442,7 @@ async def test_a_crash_outside_a_tool_has_a_reference_that_its_record_repeats(
     if era == "modern":
         answer = await suite.post(suite.token(), "resources/read", params)
     else:
-        answer = await send(suite, legacy("resources/read", params), **{"MCP-Protocol-Version": LEGACY})
+        answer = await in_session(suite, "resources/read", params)
     (found,) = await suite.records(request_id=answer.json()["error"]["data"]["reference"])
     assert (found["target"], found["outcome"]) == ("customer://C-000002", "internal")
 

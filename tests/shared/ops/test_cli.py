@@ -214,7 +214,7 @@ class Up:
     def call(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         settings = Settings(port=self.port, data_dir=self.home)
         where = addresses(settings, servers.every(), alone=False)
-        provider = identity_provider(settings, where)
+        provider = identity_provider(settings, servers.every(), where)
         assert provider is not None
         url = where["customers"].resource
         params = {"name": tool, "arguments": arguments}

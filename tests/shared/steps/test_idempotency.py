@@ -211,7 +211,7 @@ async def test_what_the_ledger_keeps_of_a_call_cannot_be_computed_without_its_ke
     query = tool.parse(new_customer("guessable-1"))
     rings = (KeyRing([b"1" * 32]), KeyRing([b"2" * 32]))
     ledgers = [Ledger(parts.database, ring, suite.settings, "customers") for ring in rings]
-    one, two = (ledger._claim(SAM, tool, query, UUID(int=0)) for ledger in ledgers)  # pyright: ignore[reportPrivateUsage]
+    one, two = (ledger._claim(SAM, tool, query, UUID(int=0), None) for ledger in ledgers)  # pyright: ignore[reportPrivateUsage]
     assert one.claim != two.claim
     assert one.digest != two.digest
 

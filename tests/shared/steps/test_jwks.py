@@ -204,7 +204,7 @@ async def test_a_fleet_needs_tls_to_its_issuer_whatever_its_environment(client: 
         "public_url": "https://suite.example",
         "database_url": "postgresql://db.example/suite",
         "redis_url": "redis://redis.example",
-        **dict.fromkeys(("audit_keys", "ledger_keys", "cursor_keys"), ("k",)),
+        **dict.fromkeys(("audit_keys", "ledger_keys", "cursor_keys", "session_keys", "state_keys"), ("k",)),
     }
     Jwks(Settings.model_validate({**fleet, "issuer": "https://idp.example"}), client)
     with pytest.raises(Misconfigured):
