@@ -18,6 +18,7 @@ DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```(\S*) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
 SUITE = ".venv/bin/mcp-suite"
+FLEET = ".venv/bin/python -m compose.fleet token"
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,20 @@ def test_a_command_runs(command: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("command", sorted({found for found in commands() if found.startswith(FLEET)}))
+def test_a_token_of_the_fleet_can_be_had(command: str, tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SUITE_")}
+    environment |= {"SUITE_DATA_DIR": str(tmp_path)}
+    words = [sys.executable, *shlex.split(command)[1:]]
+    done = subprocess.run(words, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(".") == 2
+
+
 @pytest.mark.parametrize(("page", "text"), pages().items(), ids=lambda value: str(value)[:20])
 def test_a_generated_page_is_up_to_date(page: str, text: str) -> None:
     assert (ROOT / "docs" / page).read_text() == text, "run `make docs`"
 
 
 def test_no_command_is_left_unchecked() -> None:
-    assert [found for found in commands() if not found.startswith(("make ", SUITE))] == []
+    assert [found for found in commands() if not found.startswith(("make ", SUITE, FLEET))] == []
