@@ -1,6 +1,6 @@
 # `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup up test bench check format snapshots conformance docs verify clean
+.PHONY: help setup up fleet test drills bench check format snapshots conformance docs verify clean
 SHELL := /bin/sh
 
 PYTHON ?= python3
@@ -20,6 +20,14 @@ up: setup ## Run the suite on this machine, with demo data, until Ctrl-C
 
 test: setup ## Run every test on a real PostgreSQL and a real Redis
 	@$(BIN)/pytest $(if $(ARGS),$(ARGS),--whole)
+
+##@ As a fleet
+
+fleet: setup ## Run load balancer, 3 replicas of each server, PostgreSQL, Redis and identity provider, until Ctrl-C
+	@$(BIN)/python -m compose.fleet $(ARGS)
+
+drills: setup ## Kill, drain and roll replicas under load, and take services away, for as long as is promised
+	@DRILL_OUTAGE_S=10 $(BIN)/pytest -q tests/e2e/drills $(ARGS)
 
 ##@ Work on it
 
@@ -44,8 +52,8 @@ format: setup ## Format and fix what can be fixed
 snapshots: setup ## Write the snapshots of the surface anew; refuses breaking changes
 	@$(BIN)/python -m tests.contracts.surface
 
-conformance: setup ## Run the official conformance suite of MCP, in both eras
-	@$(BIN)/python -m tests.conformance
+conformance: setup ## Run the official conformance suite of MCP, in both eras (ARGS=--balanced: behind the load balancer)
+	@$(BIN)/python -m tests.conformance $(ARGS)
 
 docs: setup ## Write the generated pages of docs/ anew
 	@$(BIN)/python -m shared.ops.reference

@@ -46,7 +46,8 @@ class Fleet:
         url = f"http://127.0.0.1:{self.replicas[replica].settings.port}/mcp"
         async with httpx.AsyncClient(timeout=30) as client:
             answer = await client.post(url, json=modern("tools/call", params), headers=headers)
-        return answer.json()["result"]["structuredContent"]
+        body = answer.json()
+        return body["result"]["structuredContent"] if "result" in body else {"error": body["error"]["data"]}
 
 
 PER_MINUTE, BURST = 60, 20
@@ -65,6 +66,7 @@ async def fleet(databases: Databases, tmp_path_factory: pytest.TempPathFactory) 
         shared: dict[str, Any] = {
             **{"profile": "fleet", "public_url": "https://customers.example", "issuer": issuer},
             **{"redis_url": server.url, "audit_keys": key(), "ledger_keys": key(), "cursor_keys": key()},
+            **{"session_keys": key(), "state_keys": key()},
             **{"calls_per_minute": PER_MINUTE, "tool_calls_per_minute": PER_MINUTE, "burst": BURST},
         }
         replicas: list[Process] = []
@@ -97,8 +99,8 @@ async def test_a_page_begun_on_one_replica_goes_on_at_the_other(fleet: Fleet) ->
 
 async def test_replicas_count_one_rate_together(fleet: Fleet) -> None:
     began = time.monotonic()
-    one: dict[str, Any] = {"customer_id": "C-000001"}
-    answers = [await fleet.call(n % 2, "get_customer", one, "approver") for n in range(60)]
+    some = [{"customer_id": f"C-{n + 1:06}"} for n in range(60)]
+    answers = [await fleet.call(n % 2, "get_customer", one, "approver") for n, one in enumerate(some)]
     refused = [answer for answer in answers if answer.get("error", {}).get("code") == "rate_limited"]
     admitted = len(answers) - len(refused)
     earned = (time.monotonic() - began) * PER_MINUTE / 60

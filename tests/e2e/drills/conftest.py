@@ -1,0 +1,32 @@
+"""One fleet for all drills of this folder; each finds it whole."""
+
+import sys
+from collections.abc import AsyncGenerator, Callable
+
+import pytest
+
+from tests.e2e.fleet import Drill, open_drill
+
+
+@pytest.fixture(scope="package")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Drill]:
+    async with open_drill(tmp_path_factory.mktemp("drills")) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def drill(running: Drill) -> Drill:
+    """The fleet, all of it ready."""
+    await running.restore()
+    return running
+
+
+@pytest.fixture
+def show(capsys: pytest.CaptureFixture[str]) -> Callable[..., None]:
+    """Prints figures, whatever becomes of the test."""
+
+    def lines(*figures: str) -> None:
+        with capsys.disabled():
+            sys.stdout.writelines(["\n", *(f"  {figure}\n" for figure in figures)])
+
+    return lines

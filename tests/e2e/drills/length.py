@@ -1,0 +1,6 @@
+"""How long drills are: short in `make test`, as long as they are promised to be in `make drills`."""
+
+import os
+
+CALLS = int(os.environ.get("DRILL_CALLS", "5000"))
+OUTAGE_S = float(os.environ.get("DRILL_OUTAGE_S", "3"))
