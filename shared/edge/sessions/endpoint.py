@@ -69,7 +69,7 @@ class SessionEndpoint:
         self._sessions = common.sessions
         self._questions = Questions(common.sessions, common.bus, common.replicas)
         self._underway = Underway(common.bus)
-        self._replay = Replay(common.sessions, common.bus, common.replicas)
+        self._replay = Replay(common.sessions, common.bus, common.replicas, common.draining)
         self._handlers = Handlers(sdk)
         self._opening = Opening(name, pipeline, common.sessions, self._underway, common.settings)
         self._exchanges: set[Exchange] = set()

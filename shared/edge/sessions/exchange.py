@@ -104,14 +104,15 @@ class Exchange:
             raise NoBackChannelError(method)
         timeout_s = (opts or {}).get("timeout", _ASK_S)
         question = self.questions.new_id()
-        await self.questions.announce(self.session, question, timeout_s)
-        await self._say({**_message(method, params), "id": question})
-        try:
-            with self.pressure.aside():  # people take their time, and hold nobody up meanwhile
+        with self.pressure.aside():  # people take their time, and hold nobody up meanwhile
+            await self.questions.announce(self.session, question, timeout_s)
+            await self._say({**_message(method, params), "id": question})
+            try:
                 answer = await self.questions.wait(self.session, question, timeout_s)
-        except TimeoutError:
-            await self.notify("notifications/cancelled", {"requestId": question, "reason": "nobody answered in time"})
-            raise MCPError(types.REQUEST_TIMEOUT, f"No answer within {timeout_s:g} s") from None
+            except TimeoutError:
+                told = {"requestId": question, "reason": "nobody answered in time"}
+                await self.notify("notifications/cancelled", told)
+                raise MCPError(types.REQUEST_TIMEOUT, f"No answer within {timeout_s:g} s") from None
         if "error" in answer:
             raise MCPError(answer["error"]["code"], answer["error"]["message"], answer["error"].get("data"))
         return answer["result"]

@@ -2,6 +2,7 @@ import orjson
 from starlette.types import Send
 
 from shared.core.errors import OutcomeUnknown, Unavailable
+from shared.edge.draining import Draining
 from shared.edge.sessions import sse
 from shared.state.bus import Bus, Replicas
 from shared.state.sessions import Origin, Session, Sessions, UnknownStream, stream_topic
@@ -12,10 +13,11 @@ _LOOK_S = 2.0
 class Replay:
     """Going on with an answer that another replica began, and may still be writing."""
 
-    def __init__(self, sessions: Sessions, bus: Bus, replicas: Replicas) -> None:
+    def __init__(self, sessions: Sessions, bus: Bus, replicas: Replicas, draining: Draining) -> None:
         self._sessions = sessions
         self._bus = bus
         self._replicas = replicas
+        self._draining = draining
 
     async def resume(self, session: Session, stream: str, after: str, send: Send) -> None:
         """Send what came after an event, and what still comes, until the answer.
@@ -36,6 +38,9 @@ class Replay:
                     if event.last:
                         await _send(send, b"", more=False)
                         return
+                if self._draining.begun:  # the client goes on elsewhere
+                    await _send(send, b"", more=False)
+                    return
                 if await inbox.next(_LOOK_S) is None:
                     await _send(send, sse.PING)
                     await self._give_up_if_lost(session, stream, origin)
