@@ -38,7 +38,8 @@ def test_a_reader_that_does_not_read_costs_lines_and_no_time(pipe: tuple[int, in
     for _ in range(30_000):
         lines.write(LINE)
     assert time.monotonic() - began < 5
-    assert TELEMETRY_DROPPED.value("log_lines", "queue_full") - before > 10_000
+    # The thread has taken as many as fit at most, and as many wait.
+    assert TELEMETRY_DROPPED.value("log_lines", "queue_full") - before >= 10_000
 
 
 def test_waiting_for_the_rest_has_an_end(pipe: tuple[int, int]) -> None:
