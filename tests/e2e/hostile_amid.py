@@ -99,7 +99,7 @@ async def twin(world: World, place: Place) -> AsyncGenerator[Mapping[str, Any]]:
         if place.transport == "stdio":
             await world.wires[place.era].send(first)
         else:
-            headers = world.headers(place.era, "tools/call", {"name": "create_customer"}, "of a manager")
+            headers = await world.headers(place.era, "tools/call", {"name": "create_customer"}, "of a manager")
             tasks.start_soon(world.request, "POST", first, headers, False)
         await _until_blocked(world)
         yield arguments
@@ -178,13 +178,28 @@ def spent(tool: str, arguments: Mapping[str, Any]) -> Amid:
     return amid
 
 
-async def _call(world: World, place: Place, tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The structured answer of a call by the row's caller."""
+def spent_on(tool: str, token: str, arguments: Callable[[int], Mapping[str, Any]]) -> Amid:
+    """The caller made calls, each another one, until there is no more for such."""
+
+    @asynccontextmanager
+    async def amid(world: World, place: Place) -> AsyncGenerator[Mapping[str, Any]]:
+        for number in range(100):
+            if "retry_after_s" in str(await _call(world, place, tool, arguments(number), token)):
+                break
+        yield {}
+
+    return amid
+
+
+async def _call(
+    world: World, place: Place, tool: str, arguments: Mapping[str, Any], token: str = "of a manager"
+) -> dict[str, Any]:
+    """The structured answer of a call by the row's caller, or the error."""
     params = {"name": tool, "arguments": dict(arguments)}
     content = message(place.era, "tools/call", params)
     if place.transport == "stdio":
         answer = await world.say(place.era, content, silent=False)
     else:
-        headers = world.headers(place.era, "tools/call", params, "of a manager")
+        headers = await world.headers(place.era, "tools/call", params, token)
         answer = await world.request("POST", content, headers, chunked=False)
-    return answer.body["result"]["structuredContent"]
+    return answer.body["result"]["structuredContent"] if "result" in answer.body else answer.body

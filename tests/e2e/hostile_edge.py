@@ -1,6 +1,7 @@
 """THE TABLE: what the edge answers to every kind of bad input, and what it writes down. `test_hostile_edge.py` plays it.
 
-A cell that differs from place to place names them: `http`, `stdio`, `modern` (2026-07-28), `legacy` (2025-11-25).
+A cell that differs from place to place names them: `http`, `stdio`, `modern` (2026-07-28), `legacy` (2025-11-25, over
+HTTP in a session), or `http-legacy` beside the others.
 
     name     what is wrong
     sends    a good request, but for what is said here
@@ -8,6 +9,7 @@ A cell that differs from place to place names them: `http`, `stdio`, `modern` (2
     status   HTTP's
     says     part of the answer's text
     headers  HTTP's, word for word; None: there is none
+    opens    whether the answer opens a session
     leaves   every record of the audit, in order, as kind and outcome; `counted` is a refusal counted by server and reason
     on       the places it can happen at
     amid     what is wrong with the world meanwhile
@@ -38,6 +40,7 @@ from tests.e2e.hostile_amid import (
     redis_gone,
     somebody_elses_cursor,
     spent,
+    spent_on,
     twin,
 )
 from tests.e2e.hostile_world import Place
@@ -56,7 +59,7 @@ def cell(value: Any, place: Place) -> Any:
     """What a cell says of one place."""
     if isinstance(value, Mapping):
         given: Mapping[str, Any] = value  # pyright: ignore[reportUnknownVariableType]
-        return given.get(place.transport, given.get(place.era))
+        return given.get(str(place), given.get(place.transport, given.get(place.era)))
     return value
 
 
@@ -70,6 +73,7 @@ class Sent:
 
     Attributes:
         token: Which one (`hostile_tokens.py`), over HTTP.
+        session: Which one (`hostile_sessions.py`), over HTTP in the older era.
         headers: Instead of the good ones; None leaves one out.
         spoil: What is done to the body, or the line.
         silent: Over stdio nothing is answered.
@@ -78,6 +82,7 @@ class Sent:
     method: str = "tools/list"
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
     token: str = "of a manager"
+    session: str = "own"
     headers: Mapping[str, str | None] = field(default_factory=dict[str, "str | None"])
     spoil: Callable[[bytes], bytes] = unspoilt
     verb: str = "POST"
@@ -91,8 +96,9 @@ class Row:
     sends: Sent
     code: Cell
     status: Cell = 200
-    says: str = ""
+    says: Cell = ""
     headers: Mapping[str, Cell] = field(default_factory=dict[str, Cell])
+    opens: bool = False
     leaves: Cell = "nothing"
     on: tuple[Place, ...] = EVERYWHERE
     amid: Amid = peace
@@ -170,9 +176,10 @@ TOKENS = [
     token("without a tenant", "claims"),
 ]
 
-ALLOWED = {"Allow": "POST", "WWW-Authenticate": None}
+ALLOWED = {"Allow": {"modern": "POST", "legacy": "GET, POST, DELETE"}, "WWW-Authenticate": None}
 REQUESTS = [
-    *(Row(f"{verb}", Sent(verb=verb), code=None, status=405, headers=ALLOWED, on=HTTP) for verb in ("GET", "PUT", "DELETE")),
+    *(Row(f"{verb}", Sent(verb=verb), code=None, status=405, headers=ALLOWED, on=HTTP) for verb in ("HEAD", "PUT", "PATCH", "TRACE")),
+    *(Row(f"{verb}", Sent(verb=verb), code=None, status=405, headers=ALLOWED, on=HTTP_MODERN) for verb in ("GET", "DELETE")),
     Row("Host of another", headers(Host="evil.example"), None, 421, "SUITE_ALLOWED_HOSTS", leaves="counted edge/host", on=HTTP),
     Row(
         "Origin of another",
@@ -420,16 +427,45 @@ CALLS = [
 ]  # fmt: skip
 
 TIGHT: dict[str, Any] = {"world": "tight"}
+WORN: dict[str, Any] = {"world": "worn"}
+EXPORT = call("export_customers", {"dry_run": True, "tag": "hostile"}, token="of an admin")
+exports = spent_on("export_customers", "of an admin", lambda number: {"dry_run": True, "tag": f"t-{number}"})
+lookups = spent_on("get_customer", "of a manager", lambda number: {"customer_id": f"C-{number + 2:06}"})
+
+
+def LIMITED(code: str) -> dict[str, Any]:  # noqa: N802 - a part of rows, like those beside it
+    """A status of HTTP's in 2026, a word elsewhere."""
+    return {"code": {"stdio": code, "modern": 429, "legacy": code}, "status": {"modern": 429, "legacy": 200}}
+
+
+def without_redis(code: int | str) -> dict[str, Any]:
+    """Without Redis there are no sessions either: over HTTP the older era gets no further than that."""
+    return {
+        "code": {"http-legacy": -32603, "http": code, "stdio": code},
+        "says": {"http-legacy": RETRY, "http": "Limits cannot be checked", "stdio": "Limits cannot be checked"},
+        "leaves": {
+            "http-legacy": "counted customers/unavailable",
+            "http": "call unavailable",
+            "stdio": "call unavailable",
+        },
+        "amid": redis_gone,
+        **TIGHT,
+    }
+
+
 MANY = {"customer_ids": ["C-000001"]}
 WORLD = [
     Row("deadline passed, read", GET, "timeout", says="ran out of its 0.5 s", leaves="call timeout", amid=locked, **TIGHT),
     Row("deadline passed, resource", read("customer://C-000001"), 504, says="ran out of its 0.5 s", leaves="call timeout", amid=locked, **TIGHT),
     Row("deadline passed, write", call("create_customer", NEW), "timeout", says="nothing was changed", leaves="intent, outcome timeout", amid=locked, **TIGHT),
-    Row("rate limited, read", call("get_customers", MANY), "rate_limited", says="retry_after_s", leaves="call rate_limited", amid=spent("get_customers", MANY), **TIGHT),
-    Row("rate limited, write", WRITE, "rate_limited", says="retry_after_s", leaves="call rate_limited", amid=spent("create_customer", {**NEW, "dry_run": True}), **TIGHT),
-    Row("Redis gone, read", GET, "unavailable", says="Limits cannot be checked", leaves="call unavailable", amid=redis_gone, **TIGHT),
-    Row("Redis gone, write", WRITE, "unavailable", says="Limits cannot be checked", leaves="call unavailable", amid=redis_gone, **TIGHT),
-    Row("Redis gone, list", Sent(), 503, says="Limits cannot be checked", leaves="call unavailable", amid=redis_gone, **TIGHT),
+    Row("rate limited, read", call("get_customers", MANY), says="retry_after_s", leaves="call rate_limited", amid=spent("get_customers", MANY), **LIMITED("rate_limited"), **TIGHT),
+    Row("rate limited, write", WRITE, says="retry_after_s", leaves="call rate_limited", amid=spent("create_customer", {**NEW, "dry_run": True}), **LIMITED("rate_limited"), **TIGHT),
+    Row("the same call again and again", GET, "loop_detected", says="will not change", leaves="call loop_detected", amid=spent("get_customer", CUSTOMER), **WORN),
+    Row("budget nearly spent, and the call can wait", EXPORT, says="can wait", leaves="call shed", amid=exports, **LIMITED("shed"), **WORN),
+    Row("budget spent", GET, says="ask the person", leaves="call over_budget", amid=lookups, **LIMITED("over_budget"), **WORN),
+    Row("Redis gone, read", GET, **without_redis("unavailable")),
+    Row("Redis gone, write", WRITE, **without_redis("unavailable")),
+    Row("Redis gone, list", Sent(), **without_redis(503)),
     Row("database away, read", GET, "unavailable", says=RETRY, leaves="unaudited unavailable", amid=database_away),
     Row("database away, write", WRITE, "unavailable", says=RETRY, leaves="unaudited, unaudited unavailable", amid=database_away),
     Row("database away, list", Sent(), 503, says=RETRY, leaves="unaudited ok", amid=database_away),

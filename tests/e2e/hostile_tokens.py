@@ -70,5 +70,6 @@ FORGED: dict[str, Forge] = {
     # These are good, and of callers a row needs.
     "of support": lambda suite: suite.token("support"),
     "of a manager": lambda suite: suite.token("manager"),
+    "of an admin": lambda suite: suite.token("admin"),
     "without pii": lambda suite: suite.provider.mint("manager", suite.url(), scopes=["customers:write"]),
 }

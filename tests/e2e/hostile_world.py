@@ -15,10 +15,15 @@ from shared.state.database import connect
 from shared.steps.audit.query import Filter, query
 from tests.clients.local import Local
 from tests.clients.wire import Wire, wired
+from tests.e2e.hostile_sessions import GOOD, SESSIONS
 from tests.e2e.hostile_tokens import FORGED
 from tests.harness import ERAS, GENEROUS, LEGACY, Databases, Suite, modern, modern_headers, open_suite
 
 MESSAGE_ID = "row"
+
+Values = str | bytes | tuple[str, ...] | None
+Headers = dict[str, Values]
+"""By name, one or several; None leaves one out."""
 
 
 @dataclass(frozen=True)
@@ -62,37 +67,72 @@ class World:
     suite: Suite
     http: httpx.AsyncClient
     wires: dict[str, Wire]
+    sessions: dict[str, str] = field(default_factory=dict[str, str])
     reader: Any = None
 
     @property
     def metadata_url(self) -> str:
         return self.suite.where["customers"].metadata_url
 
-    async def send(self, place: Place, sent: Any, extra: Mapping[str, Any]) -> Answer:
-        """Send what a row says, `extra` added to the arguments of its call, and wait for the answer."""
+    async def presents(self, place: Place, sent: Any) -> Values:
+        """The session a row's request names; opened here, before the row begins, like the caller's own."""
+        if str(place) != "http-legacy":
+            return None
+        await self.session_of(sent.token)
+        return await SESSIONS[sent.session](self, sent.token)
+
+    async def send(self, place: Place, sent: Any, extra: Mapping[str, Any], session: Values = None) -> Answer:
+        """Send what a row says, `extra` added to the arguments of its call, and wait for the answer.
+
+        Args:
+            place: Where.
+            sent: What.
+            extra: As what is wrong with the world meanwhile wants it.
+            session: What the request presents, if that is not the caller's own session.
+        """
         params = merged(sent.params, extra)
         content = sent.spoil(message(place.era, sent.method, params))
         if place.transport == "stdio":
             return await self.say(place.era, content, silent=sent.silent)
-        headers = self.headers(place.era, sent.method, params, sent.token) | sent.headers
+        headers = await self.headers(place.era, sent.method, params, sent.token)
+        if str(place) == "http-legacy" and sent.session != "own":
+            headers["Mcp-Session-Id"] = session
+        headers |= sent.headers
         return await self.request(sent.verb, content, headers, sent.chunked)
 
-    def headers(self, era: str, method: str, params: Mapping[str, Any], token: str) -> dict[str, str | None]:
-        own = modern_headers(method, dict(params)) if era == "modern" else {"MCP-Protocol-Version": LEGACY}
+    async def headers(self, era: str, method: str, params: Mapping[str, Any], token: str) -> Headers:
+        """The good ones; in the 2025 era with the caller's session, which is opened the first time."""
+        own: Headers = dict(modern_headers(method, dict(params)))
+        if era == "legacy":
+            own = {"MCP-Protocol-Version": LEGACY, "Mcp-Session-Id": await self.session_of(token)}
         presented = FORGED[token](self.suite)
         scheme = "" if presented is None or " " in presented else "Bearer "
         shown = None if presented is None else scheme + presented
         accept = "application/json, text/event-stream"
         return {"Accept": accept, "Content-Type": "application/json", "Authorization": shown, **own}
 
-    async def request(self, verb: str, content: bytes, headers: Mapping[str, str | None], chunked: bool) -> Answer:
+    async def session_of(self, token: str) -> str:
+        """The session of the token's caller. Who cannot open one presents the manager's, as a thief would."""
+        whose = token if token in GOOD else "of a manager"
+        if whose not in self.sessions:
+            opened = await self.suite.session(FORGED[whose](self.suite) or "")
+            self.sessions[whose] = opened["Mcp-Session-Id"]
+        return self.sessions[whose]
+
+    async def request(self, verb: str, content: bytes, headers: Headers, chunked: bool) -> Answer:
         async def chunks() -> AsyncGenerator[bytes]:
             for start in range(0, len(content), 2**16):
                 yield content[start : start + 2**16]
 
         body = chunks() if chunked else content
-        given = {name: value for name, value in headers.items() if value is not None}
-        answer = await self.http.request(verb, self.suite.url(), content=body, headers=given)
+        given = [
+            (name.encode(), value if isinstance(value, bytes) else value.encode())
+            for name, values in headers.items()
+            for value in (values if isinstance(values, tuple) else (values,))
+            if value is not None
+        ]
+        with anyio.fail_after(30):  # a stream that should have been refused says something now and then
+            answer = await self.http.request(verb, self.suite.url(), content=body, headers=given)
         is_json = answer.headers.get("content-type", "").startswith("application/json")
         return Answer(answer.json() if is_json else None, answer.text, answer.status_code, answer.headers)
 
@@ -154,11 +194,13 @@ def merged(params: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any
 
 
 WORLDS: dict[str, dict[str, Any]] = {
-    "open": {"ledger_wait_s": 0.2},
+    "open": {"ledger_wait_s": 0.2, "sessions_per_user": 100},
     "tight": {"calls_per_minute": 100_000, "tool_calls_per_minute": 1, "burst": 3, "deadline_s": 0.5, "pool_min": 1},
+    "worn": {"session_steps": 20, "same_calls_per_minute": 2},
     "keyless": {"jwks_url": "http://127.0.0.1:9/jwks.json"},
 }
-"""Settings of each: everything allowed, little allowed, and an identity provider whose keys cannot be had."""
+"""Settings of each: everything allowed, little at a time, little altogether, and an identity provider whose keys
+cannot be had."""
 
 
 @asynccontextmanager
@@ -169,9 +211,11 @@ async def open_world(name: str, databases: Databases, folder: Path, **services: 
     async with AsyncExitStack() as stack:
         suite = await stack.enter_async_context(open_suite(urls, folder, databases.admin_url, **settings))
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=30))
+        del http.headers["accept"]  # else it says of itself that it takes everything
         wires: dict[str, Wire] = {}
         if name != "keyless":
-            scopes = "customers:write" if name == "tight" else "customers:write customers:pii"
+            more = {"tight": "", "worn": " customers:pii customers:export"}
+            scopes = "customers:write" + more.get(name, " customers:pii")
             local = Local(urls, folder, scopes)
             env = local.env | {f"SUITE_{key.upper()}": str(value) for key, value in settings.items()}
             for era in ERAS:
@@ -179,7 +223,7 @@ async def open_world(name: str, databases: Databases, folder: Path, **services: 
             async with anyio.create_task_group() as tasks:
                 for wire in wires.values():
                     tasks.start_soon(wire.greet)
-        world = World(suite, http, wires)
+        world = World(suite, http, wires, {"of a manager": "of no use"} if name == "keyless" else {})
         yield world
         if world.reader is not None:
             await world.reader.close()

@@ -1,4 +1,4 @@
-"""Plays `hostile_edge.py`, the table of bad input, row by row, at every place a row can happen at."""
+"""Plays the tables of bad input, `hostile_edge.py` and `hostile_session_edge.py`, wherever a row can happen."""
 
 import re
 from collections import Counter, defaultdict
@@ -15,13 +15,14 @@ from shared.core.tool import Effect
 from shared.state.embedded_redis import embedded_redis
 from tests.e2e.hostile_amid import database_away
 from tests.e2e.hostile_edge import EVERYWHERE, GET, TABLE, Row, cell, raw
+from tests.e2e.hostile_session_edge import SESSIONS
 from tests.e2e.hostile_world import Answer, Place, World, now, open_world
 from tests.harness import ERAS, Databases
 from tests.services import source
 
 pytestmark = pytest.mark.anyio
 
-PLAYED = [pytest.param(row, place, id=f"{row.name}-{place}") for row in TABLE for place in row.on]
+PLAYED = [pytest.param(row, place, id=f"{row.name}-{place}") for row in [*TABLE, *SESSIONS] for place in row.on]
 WRITES = {name for name, tool in server.tools.tools.items() if tool.effect is Effect.WRITE}
 CHANGED = """SELECT id FROM customers.customers
     WHERE name = 'Hostile' OR (tenant_id = 'acme' AND id = 'C-000001' AND version > 1)"""
@@ -61,9 +62,10 @@ async def worlds(databases: Databases, tmp_path_factory: pytest.TempPathFactory)
 async def test_the_edge_answers_and_records(worlds: Worlds, row: Row, place: Place) -> None:
     world = await worlds.get(row.world)
     store_is_away = row.amid.__name__.endswith("_away")
+    session = await world.presents(place, row.sends)
     async with row.amid(world, place) as extra:
         begun = now()
-        answer = await world.send(place, row.sends, extra)
+        answer = await world.send(place, row.sends, extra, session)
         left = [] if store_is_away else await world.left(begun)
     if store_is_away:
         left = await world.left(begun)
@@ -73,7 +75,7 @@ async def test_the_edge_answers_and_records(worlds: Worlds, row: Row, place: Pla
         expected = "nothing"
     status = cell(row.status, place) if place.transport == "http" else 0
     assert (answer.code, answer.status) == (cell(row.code, place), status)
-    assert row.says in answer.text
+    assert cell(row.says, place) in answer.text
     assert not LEAKS.search(answer.text), answer.text
     assert_headers(world, row, place, answer)
     assert ", ".join(described(left)) == ("" if expected == "nothing" else expected)
@@ -87,6 +89,7 @@ def assert_headers(world: World, row: Row, place: Place, answer: Answer) -> None
         wanted = {name: cell(value, place) for name, value in row.headers.items()}
         filled = {name: value and value.format(metadata=world.metadata_url) for name, value in wanted.items()}
         assert {name: answer.headers.get(name) for name in filled} == filled
+    assert ("mcp-session-id" in answer.headers) == row.opens
 
 
 def calls(left: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -113,6 +116,7 @@ async def test_when_the_database_returns_everything_recovers_by_itself_and_tells
 ) -> None:
     world = await worlds.get("open")
     ready = f"{world.suite.settings.base_url}/readyz"
+    await world.session_of(GET.token)
     async with database_away(world, EVERYWHERE[0]):
         begun = now()
         answers = [await world.send(place, GET, {}) for place in EVERYWHERE]

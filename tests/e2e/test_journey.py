@@ -155,7 +155,12 @@ async def test_each_step_has_its_audit_record_with_person_client_and_era(made: J
     }
     lists = [record for record in records if record["target_kind"] == "list"]
     assert {(r["target"], r["outcome"]) for r in lists} == {("tools/list", "ok"), ("resources/templates/list", "ok")}
-    calls = [(r["kind"], r["target"], r.get("outcome")) for r in records if r["target_kind"] != "list"]
+    sessions = [record for record in records if record["target_kind"] == "session"]
+    assert {(r["target"], r["outcome"]) for r in sessions} == (
+        {("initialize", "ok"), ("stream", "ok"), ("end", "ok")} if made.era == LEGACY else set()
+    )
+    assert len({record["session"] for record in sessions}) == (made.era == LEGACY)
+    calls = [(r["kind"], r["target"], r.get("outcome")) for r in records if r["target_kind"] not in {"list", "session"}]
     once = [("intent", "create_customer", None), ("outcome", "create_customer", "ok")]
     assert calls == [
         ("call", "search_customers", "ok"),
@@ -198,11 +203,7 @@ async def test_a_call_that_lacks_a_scope_is_a_403_with_the_full_challenge(suite:
 
 
 async def post_legacy(suite: Suite, token: str, method: str, params: dict[str, Any]) -> httpx.Response:
-    headers = {
-        "Authorization": f"Bearer {token}",
-        "Accept": "application/json, text/event-stream",
-        "MCP-Protocol-Version": LEGACY,
-    }
+    headers = await suite.session(token)
     async with suite.http() as client:
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         return await client.post(suite.url(), json=body, headers=headers)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import structlog
+from mcp.server.request_state import RequestStateBoundary
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, use_span
 
 from servers.customers.server import server
@@ -227,8 +228,8 @@ async def test_there_is_one_trace_and_no_span_of_the_sdks_own(suite: Suite) -> N
 
 async def test_the_sdks_own_middleware_is_replaced(suite: Suite) -> None:
     """It would name a second span of the request after what the client sent, wherever a global provider is set."""
-    protocol = Protocol(server, suite.parts.pipeline(server), caller_of, "http")
-    assert [type(one) for one in protocol.build().middleware] == [Watch, Shortcut]
+    protocol = Protocol(server, suite.parts.pipeline(server), caller_of, "http", suite.parts.keys.states, 1)
+    assert [type(one) for one in protocol.build().middleware] == [Watch, RequestStateBoundary, Shortcut]
 
 
 async def test_the_http_header_is_a_link_and_not_the_parent(suite: Suite) -> None:

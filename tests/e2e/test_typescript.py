@@ -102,7 +102,13 @@ async def test_each_step_has_its_audit_record_with_person_client_and_era(made: J
     assert {(r["subject"], r["tenant"], r["era"], r["transport"]) for r in records} == {
         (PERSONAS["manager"].subject, "acme", made.era, "http")
     }
-    ended = [(r["target"], r["outcome"]) for r in records if r["target_kind"] != "list" and "outcome" in r]
+    sessions = [record for record in records if record["target_kind"] == "session"]
+    assert {(r["target"], r["outcome"]) for r in sessions} == (
+        {("initialize", "ok"), ("stream", "ok")} if made.era == LEGACY else set()
+    )
+    assert len({record["session"] for record in sessions}) == (made.era == LEGACY)
+    others = [record for record in records if record["target_kind"] not in {"list", "session"}]
+    ended = [(r["target"], r["outcome"]) for r in others if "outcome" in r]
     assert ended == [
         ("search_customers", "ok"),
         ("get_customer", "ok"),

@@ -13,7 +13,7 @@ from servers.customers.tools import tools
 from shared.core.caller import Caller
 from shared.core.errors import Failure, InvalidCursor, Timeout, Unavailable
 from shared.core.request import Request
-from tests.harness import LEGACY, Suite, modern, modern_headers
+from tests.harness import Suite, modern, modern_headers
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +34,7 @@ READ: dict[str, Any] = {"customer_id": "C-000001"}
 async def post(suite: Suite, era: str, token: str, method: str, params: dict[str, Any], **extra: str) -> Any:
     if era == "modern":
         return await suite.post(token, method, params, **extra)
-    headers = {"Authorization": f"Bearer {token}", "MCP-Protocol-Version": LEGACY, "Accept": "application/json"} | extra
+    headers = await suite.session(token) | {"Accept": "application/json"} | extra
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     async with suite.http() as client:
         return await client.post(suite.url(), json=body, headers=headers)
