@@ -3,12 +3,12 @@
 // `node:http` are all served without a proxy between, which would hide defects in headers.
 import { subscribe } from 'node:diagnostics_channel';
 
-const { host, origin } = new URL(process.env.AUTHORIZE_URL);
+const { host, origin, protocol } = new URL(process.env.AUTHORIZE_URL);
 const value = `Bearer ${process.env.AUTHORIZE_TOKEN}`;
 
 subscribe('undici:request:create', ({ request }) => {
   if (String(request.origin) === origin) request.addHeader('authorization', value);
 });
 subscribe('http.client.request.created', ({ request }) => {
-  if (request.protocol === 'http:' && request.getHeader('host') === host) request.setHeader('authorization', value);
+  if (request.protocol === protocol && request.getHeader('host') === host) request.setHeader('authorization', value);
 });

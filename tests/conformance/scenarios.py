@@ -14,18 +14,25 @@ class Era:
     """The scenarios of one revision of the protocol; the dictionaries hold reasons.
 
     Attributes:
-        untestable: Scenario → check → reason.
+        run: Against the customers server.
+        everything: Against the server that has the names the suite calls (`server/`); a scenario may be under both.
+        untestable: Scenario → check → reason, of `run`.
+        untestable_everything: The same of `everything`.
     """
 
     name: str
     run: list[str]
+    everything: list[str]
     idle: dict[str, str]
     left_out: dict[str, str]
     untestable: dict[str, dict[str, str]]
+    untestable_everything: dict[str, dict[str, str]]
 
     @property
     def ids(self) -> list[str]:
-        return [*self.run, *self.idle, *self.left_out]
+        """As they are accounted for, each once."""
+        ours = [scenario for scenario in self.everything if scenario not in self.run]
+        return [*self.run, *ours, *self.idle, *self.left_out]
 
 
 def load(path: Path = FOLDER / "scenarios.toml") -> list[Era]:
@@ -36,9 +43,11 @@ def _era(name: str, told: dict[str, Any]) -> Era:
     return Era(
         name,
         told.get("run", []),
+        told.get("everything", []),
         _reasons(told.get("idle", [])),
         _reasons(told.get("left-out", [])),
         told.get("untestable", {}),
+        told.get("untestable-everything", {}),
     )
 
 

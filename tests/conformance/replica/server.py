@@ -1,0 +1,3 @@
+from tests.conformance.everything import server
+
+__all__ = ["server"]

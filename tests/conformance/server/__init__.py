@@ -1,0 +1,1 @@
+"""What the server for the conformance suite (`tests/conformance/everything.py`) declares."""
