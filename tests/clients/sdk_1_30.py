@@ -23,10 +23,10 @@ async def prepare() -> Path:
     return PROJECT / ".venv" / "bin" / "python"
 
 
-async def run(*words: str, env: dict[str, str] | None = None) -> dict[str, Any]:
-    """The summary of one journey; an assertion that failed in it fails here, with its traceback."""
+async def run(*words: str, env: dict[str, str] | None = None, program: str = "journey.py") -> dict[str, Any]:
+    """The summary of one journey, or of another `program`; what failed in it fails here, with its traceback."""
     python = await prepare()
-    command = [str(python), str(PROJECT / "journey.py"), *words]
+    command = [str(python), str(PROJECT / program), *words]
     with anyio.fail_after(60):
         ended = await anyio.run_process(command, env=None if env is None else os.environ | env, check=False)
     assert ended.returncode == 0, ended.stderr.decode()
