@@ -17,7 +17,7 @@ import typer
 import uvloop
 
 from servers.customers import demo
-from tests.bench import cases, machine, seeded, startup, trail
+from tests.bench import cases, machine, seeded, sharing, startup, trail
 from tests.bench.cases import Databases
 from tests.bench.collector import collecting
 from tests.bench.page import Results, tables
@@ -49,7 +49,7 @@ class Plan:
 
 WHOLE = Plan(Pace(5, 1.5, 0.5), 1_000_000, 10_000, 1_000_000, 64_000, 5, KEPT)
 QUICK = Plan(Pace(1, 0.4, 0.1), 400, 400, 2_000, 640, 0, None)
-_QUICK_CASES = ("mcpserver", "get", "get_fleet", "with_edge", "written")
+_QUICK_CASES = ("mcpserver", "get", "get_fleet", "with_edge", "written", "session")
 
 
 def main() -> None:
@@ -85,7 +85,8 @@ async def measure(plan: Plan, only: Sequence[str]) -> Results:
         home = plan.kept or folder / "kept"
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         stores = await stack.enter_async_context(open_stores(home))
-        databases = await _databases(stores, plan, await stack.enter_async_context(collecting()))
+        sizes = replace(plan, customers=plan.customers if _is_big(only) else plan.small)
+        databases = await _databases(stores, sizes, await stack.enter_async_context(collecting()))
         makers = Makers(folder)
         chosen = list(_cases(makers, databases, only))
         figures = await interleave(chosen, plan.pace, cores, typer.echo)
@@ -112,13 +113,18 @@ async def _databases(stores: Stores, plan: Plan, collector: str) -> Databases:
     await stores.empty_audit(big)
     small = await stores.fresh("bench_small")
     await demo.seed(small.owner, customers=plan.small, orders=0)
-    return Databases(big, facts, small, plan.small, stores.redis_url, collector)
+    return Databases(big, facts, small, plan.small, stores.redis_url, collector, stores.postmaster)
+
+
+def _is_big(only: Sequence[str]) -> bool:
+    """Whether a case that is wanted asks the large table."""
+    return not only or any(key.startswith(("get", "search_")) for key in only)
 
 
 def _cases(makers: Makers, databases: Databases, only: Sequence[str]) -> Iterator[Case]:
     """Those wanted; FastMCP's environment is made only where its case is."""
     made = [cases.sdk(makers), cases.ours(makers, databases), cases.searches(makers, databases)]
-    made += [cases.ladder(makers, databases), cases.writes(makers, databases)]
+    made += [cases.ladder(makers, databases), cases.writes(makers, databases), sharing.cases(makers, databases)]
     if not only or "fastmcp" in only:
         made.insert(1, cases.fastmcp(makers))
     return (case for case in chain.from_iterable(made) if not only or case.key in only)

@@ -37,8 +37,8 @@ WRITES = (
 
 @dataclass(frozen=True)
 class Databases:
-    """`seeded` at size, with what it is told of; `small` for what is written; `redis_url` for shared limits;
-    `collector` for spans and metrics."""
+    """`seeded` at size, with what it is told of; `small` for what is written; `redis_url` for what replicas share;
+    `collector` for spans and metrics; `postmaster` is the process of PostgreSQL."""
 
     seeded: Urls
     facts: Facts
@@ -46,6 +46,7 @@ class Databases:
     small_count: int
     redis_url: str
     collector: str
+    postmaster: int
 
 
 def sdk(makers: Makers) -> Iterator[Case]:

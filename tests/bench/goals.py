@@ -7,6 +7,8 @@ from tests.bench.rounds import Figures
 from tests.bench.startup import Startup
 from tests.bench.trail import Trail
 
+QUIET_SLOWER_MOST = 20.0
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -44,9 +46,35 @@ def ratios(figures: Mapping[str, Figures]) -> Iterator[Goal]:
         ("`get_customer`, all controls, against the bare SDK's no-op (MCPServer)", "get", "mcpserver", 0.45, 0.65),
         ("`get_customer`, all controls, against a bare FastMCP 4 no-op", "get", "fastmcp", 1.3, 2.0),
         ("a no-op through the whole path against the bare SDK's", "noop", "mcpserver", 0.55, 0.8),
+        (
+            "a call in a session of any replica against the SDK's in one process",
+            "session_edge",
+            "sdk_session",
+            0.8,
+            1.0,
+        ),
     ):
         if ours in figures and theirs in figures:
             yield Goal(what, figures[ours].per_second / figures[theirs].per_second, "×", first, then)
+
+
+def scaled(figures: Mapping[str, Figures]) -> Iterator[Goal]:
+    """What two replicas could answer of what one can, by the processor time they took, if both cases were run."""
+    one, two = figures.get("replicas_one"), figures.get("replicas_two")
+    if one and two and one.cpu and two.cpu:
+        ratio = len(two.case.target.ports) * one.cpu / two.cpu
+        yield Goal("two replicas on two cores against one: answers for their processor time", ratio, "×", 1.8, None)
+
+
+def differences(figures: Mapping[str, Figures]) -> Iterator[Goal]:
+    """Goals of latency between cases, as far as these were run."""
+    if "limits_redis_alone" in figures and "limits_none_alone" in figures:
+        added = figures["limits_redis_alone"].latency(0.5) - figures["limits_none_alone"].latency(0.5)
+        yield Goal("limits in Redis: what they add at p50, one at a time", added, "ms", 0.25, None, least=False)
+    if "tenant_beside" in figures and "tenant_alone" in figures:
+        slower = figures["tenant_beside"].latency(0.5) / figures["tenant_alone"].latency(0.5)
+        what = "a quiet tenant's p50 beside a noisy one, against alone"
+        yield Goal(what, slower, "×", QUIET_SLOWER_MOST, None, least=False)
 
 
 def of_startup(startup: Startup) -> Iterator[Goal]:

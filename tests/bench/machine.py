@@ -3,7 +3,10 @@
 import os
 import platform
 import sys
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 
@@ -18,6 +21,10 @@ class Cores:
 
     server: frozenset[int] | None
     others: frozenset[int]
+
+    @property
+    def every(self) -> frozenset[int]:
+        return (self.server or frozenset()) | self.others
 
     @property
     def told(self) -> str:
@@ -38,6 +45,26 @@ def bind(process_id: int, to: frozenset[int] | None) -> None:
     """Keep a process, and what it starts from now on, on these cores; 0 is our own."""
     if to:
         os.sched_setaffinity(process_id, to)
+
+
+@contextmanager
+def bound(process_ids: Sequence[int], to: frozenset[int], after: frozenset[int]) -> Generator[None]:
+    """Keep processes and what they have started on `to` as long as the context lasts, and on `after` from then on."""
+    for process_id in chain.from_iterable(map(family, process_ids)):
+        bind(process_id, to)
+    try:
+        yield
+    finally:
+        for process_id in chain.from_iterable(map(family, process_ids)):
+            bind(process_id, after)
+
+
+def family(process_id: int) -> list[int]:
+    """A process and its children; on systems that do not tell, itself."""
+    found = [process_id]
+    for path in Path(f"/proc/{process_id}/task").glob("*/children"):
+        found += map(int, path.read_text().split())
+    return found
 
 
 def cpu_seconds(process_id: int) -> float | None:

@@ -1,7 +1,7 @@
 """Null parts for the controls that are switched off. They exist here alone: the product has no such switch."""
 
-from collections.abc import AsyncGenerator
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any, cast
@@ -9,8 +9,10 @@ from unittest.mock import patch
 
 from pydantic import BaseModel
 
+from shared.app import Parts
 from shared.core.caller import Caller
 from shared.core.request import Request
+from shared.core.server import Server
 from shared.core.settings import Settings
 from shared.core.tool import Arguments, Effect, Tool
 from shared.pipeline import Pipeline
@@ -18,7 +20,7 @@ from shared.state.database import Database
 from shared.steps.audit import Entry, Sink
 from shared.steps.auth import Verifier
 from shared.steps.idempotency import Ledger, Slot
-from shared.steps.limits import Limiter
+from shared.steps.limits import Left, Limiter
 from shared.steps.redaction import Redacted
 
 
@@ -49,7 +51,11 @@ class _Anybody(Verifier):
 
 
 class _Unlimited(Limiter):
-    async def admit(self, caller: Caller, tool: Tool | None) -> None:
+    @asynccontextmanager
+    async def admitted(self, request: Request, caller: Caller, tool: Tool | None) -> AsyncGenerator[Left]:
+        yield {}
+
+    async def admit(self, request: Request, caller: Caller, tool: Tool | None) -> None:
         return
 
 
@@ -90,30 +96,50 @@ def _as_it_is(answer: BaseModel, caller: Caller, pii_scope: str | None = None) -
     return Redacted(answer.model_dump(mode="json", by_alias=True))
 
 
-def verifier(whole: Verifier, on: set[Control], settings: Settings, scopes: list[str]) -> Verifier:
-    return whole if Control.AUTHENTICATION in on else _Anybody(settings, scopes)
-
-
-def pipeline(whole: Pipeline, database: Database, on: set[Control]) -> Pipeline:
+def _pipeline(parts: Parts, server: Server, on: set[Control]) -> Pipeline:
     """The pipeline with null parts in place of those that are off."""
+    whole = _WHOLE(parts, server)
     return replace(
         whole,
         sink=whole.sink if Control.AUDIT in on else _Nowhere(),
         limits=whole.limits if Control.LIMITS in on else _Unlimited(),
-        ledger=whole.ledger if Control.LEDGER in on else _Forgetful(database),
+        ledger=whole.ledger if Control.LEDGER in on else _Forgetful(parts.database),
     )
 
 
-def replaced(on: set[Control]) -> ExitStack:
-    """Replaces, as long as the context lasts, the steps that are functions and off."""
-    steps: dict[Control, tuple[str, Any]] = {
-        Control.POLICY: ("shared.steps.policy.visible", _everybody_may),
-        Control.RECORDS: ("shared.steps.audit.record", _no_record),
-        Control.REDACTION: ("shared.pipeline.redact", _as_it_is),
-        Control.TELEMETRY: ("shared.edge.watch.Watch.__call__", _unwatched),
-    }
+_WHOLE = Parts.pipeline
+
+
+@contextmanager
+def replaced(on: set[Control], settings: Settings, scopes: list[str]) -> Generator[None]:
+    """Replaces, for a server that is opened as long as the context lasts, what is off.
+
+    Args:
+        on: What is left as it is.
+        settings: Of the server.
+        scopes: Of everybody, where nobody is authenticated.
+    """
+
+    def with_nulls(parts: Parts, server: Server) -> Pipeline:
+        return _pipeline(parts, server, on)
+
+    def anybody(*_of: object) -> Verifier:
+        return _Anybody(settings, scopes)
+
     with ExitStack() as stack:
-        for control, (name, null) in steps.items():
+        stack.enter_context(patch.object(Parts, "pipeline", with_nulls))
+        for control, (name, null) in _STEPS.items():
             if control not in on:
                 stack.enter_context(patch(name, null))
-        return stack.pop_all()
+        if Control.AUTHENTICATION not in on:
+            stack.enter_context(patch("shared.app.Verifier", anybody))
+        yield
+
+
+_STEPS: dict[Control, tuple[str, Any]] = {
+    Control.POLICY: ("shared.steps.policy.visible", _everybody_may),
+    Control.RECORDS: ("shared.steps.audit.record", _no_record),
+    Control.REDACTION: ("shared.pipeline.redact", _as_it_is),
+    Control.TELEMETRY: ("shared.edge.watch.Watch.__call__", _unwatched),
+}
+"""Steps that are functions."""

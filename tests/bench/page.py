@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.bench.cases import LADDER, WRITES
-from tests.bench.goals import Goal, of_startup, of_trail, ratios
+from tests.bench.goals import Goal, differences, of_startup, of_trail, ratios, scaled
 from tests.bench.profile import Share
+from tests.bench.replicas import Replicas
 from tests.bench.rounds import Figures, Pace
+from tests.bench.sharing import SECTIONS
 from tests.bench.startup import Startup
 from tests.bench.stores import Facts
 from tests.bench.trail import Trail
@@ -29,7 +31,7 @@ class Results:
 
     @property
     def goals(self) -> list[Goal]:
-        found = [*ratios(self.figures)]
+        found = [*ratios(self.figures), *scaled(self.figures), *differences(self.figures)]
         found += of_startup(self.startup) if self.startup else []
         return found + ([*of_trail(self.trail)] if self.trail else [])
 
@@ -37,12 +39,16 @@ class Results:
 def tables(results: Results) -> Iterator[str]:
     """Every table in Markdown, each after its heading."""
     figures = results.figures
-    rows = (found for key, found in figures.items() if not key.startswith(("with_", "search_")) and key not in _WRITTEN)
-    yield "## Calls a second"
-    yield _cases(rows, figures.get("mcpserver"))
+    if rows := [found for key, found in figures.items() if _is_general(key, found)]:
+        yield "## Calls a second"
+        yield _cases(rows, figures.get("mcpserver"))
     if results.goals:
         yield "## Against the goals"
         yield _goals(results.goals)
+    for section in dict.fromkeys(found.case.section for found in figures.values() if found.case.section):
+        yield f"## {section}"
+        yield SECTIONS[section].strip()
+        yield _section([found for found in figures.values() if found.case.section == section])
     if any(key.startswith("with_") for key in figures):
         yield "## What each control costs"
         yield _ladder(figures)
@@ -64,6 +70,35 @@ def tables(results: Results) -> Iterator[str]:
 
 
 _WRITTEN = tuple(key for key, _, _ in WRITES)
+
+
+def _is_general(key: str, found: Figures) -> bool:
+    return not (found.case.section or key.startswith(("with_", "search_")) or key in _WRITTEN)
+
+
+def _section(rows: Sequence[Figures]) -> str:
+    """The usual table; of replicas also what one core of them would do, of neighbours what they were refused."""
+    table = _cases(rows, None)
+    if replicas := [found for found in rows if isinstance(found.case.target, Replicas)]:
+        heads = ("case", "calls/s against the first", "calls a second of server CPU", "× cores", "against the first")
+        table += "\n\n" + _table(heads, (_replicas(found, replicas[0]) for found in replicas))
+    for found in rows:
+        if found.noise:
+            table += f"\n\nThe noisy one is refused {found.noise_per_second:,.0f} times a second meanwhile."
+    return table
+
+
+def _replicas(found: Figures, first: Figures) -> list[str]:
+    ours, its = _capacity(found), _capacity(first)
+    rate = f"{found.per_second / first.per_second:.2f}"
+    return [found.case.said, rate, f"{1e6 / (found.cpu or 1):,.0f}", f"{ours:,.0f}", f"{ours / its:.2f}"]
+
+
+def _capacity(found: Figures) -> float:
+    """Calls a second of processor time of the servers, times the cores they were given."""
+    target = found.case.target
+    assert isinstance(target, Replicas)
+    return 1e6 / (found.cpu or 1) * target.cores
 
 
 def _cases(rows: Iterable[Figures], against: Figures | None) -> str:

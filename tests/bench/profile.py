@@ -32,8 +32,8 @@ async def profile(makers: Makers, databases: Databases, cores: Cores) -> Sequenc
     into = target.log.with_name("profile.json")
     target = replace(target, environment=target.environment | {"BENCH_PROFILE": str(into)})
     reads = asks.reads(target.port, token, databases.small_count // 2)
-    async with target.running(next(reads()), cores.server):
-        await press(target.port, reads, 32, _SECONDS, 0.5)
+    async with target.running(next(reads()), cores):
+        await press(target.ports, reads, 32, _SECONDS, 0.5)
     met: list[tuple[str, int]] = json.loads(into.read_text())
     whole = sum(count for _, count in met)
     return [Share(where, count / whole) for where, count in met if count / whole >= _LEAST]

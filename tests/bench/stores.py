@@ -38,6 +38,11 @@ class Stores:
     redis_url: str
     engines: str
 
+    @property
+    def postmaster(self) -> int:
+        """The first process of PostgreSQL; the others are its children."""
+        return int((self.home / "postgres" / "cluster" / "postmaster.pid").read_text().split()[0])
+
     async def fresh(self, name: str) -> Urls:
         """An empty database with every table."""
         admin = await connect(self.postgres.admin_url, "bench")

@@ -15,19 +15,22 @@ from shared.core.server import Server
 from shared.core.settings import Settings
 from shared.state.roles import Urls
 from tests.bench import idp
+from tests.bench.connection import Ask, WrongAnswer
 from tests.bench.idp import Who
-from tests.bench.load import Ask, WrongAnswer, once
-from tests.bench.machine import bind
+from tests.bench.load import once
+from tests.bench.machine import Cores, bind
 from tests.bench.nulls import Control
 from tests.bench.stores import ROOT
+from tests.generous import LIMITS
 from tests.processes import COMMAND, free_port
 
 FASTMCP = Path(__file__).parent / "peers" / "fastmcp-4"
 UV = Path(sys.executable).with_name("uv")
 _END_S = 30
-_LIFETIME_S = 3600
+LIFETIME_S = 3600
 
-_GENEROUS = {"calls_per_minute": 6_000_000, "tool_calls_per_minute": 6_000_000, "burst": 1_000_000}
+_RATES = ("calls_per_minute", "tool_calls_per_minute", "client_calls_per_minute", "tenant_calls_per_minute")
+_GENEROUS: dict[str, Any] = {**LIMITS, **dict.fromkeys(_RATES, 6_000_000), "burst": 1_000_000}
 """The limits stay on; they are only out of reach."""
 
 
@@ -37,6 +40,7 @@ class Target:
 
     Attributes:
         token: For its requests, if it wants one.
+        settings: Of one of ours.
     """
 
     name: str
@@ -45,10 +49,21 @@ class Target:
     log: Path
     token: str | None = None
     environment: dict[str, str] = field(default_factory=dict[str, str])
+    settings: Settings | None = None
+
+    @property
+    def ports(self) -> Sequence[int]:
+        return (self.port,)
 
     @asynccontextmanager
-    async def running(self, ready: Ask, core: frozenset[int] | None) -> AsyncGenerator[int]:
-        """The process id, once the server answered `ready` rightly."""
+    async def running(self, ready: Ask, cores: Cores) -> AsyncGenerator[Sequence[int]]:
+        """Its process id, once the server answered `ready` rightly."""
+        async with self.on(cores.server, ready) as process_id:
+            yield (process_id,)
+
+    @asynccontextmanager
+    async def on(self, core: frozenset[int] | None, ready: Ask) -> AsyncGenerator[int]:
+        """The same on another core."""
         ours = ("SUITE_", "DATABASE_URL", "REDIS_URL")
         outside = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         with self.log.open("ab") as log:
@@ -118,9 +133,9 @@ class Makers:
             **given,
         }
         settings = Settings(**values)
-        token = idp.token(settings, server, who, _LIFETIME_S)
+        token = idp.token(settings, server, who, LIFETIME_S)
         environment = {f"SUITE_{name.upper()}": str(value) for name, value in values.items()}
-        return Target(name, port, command, folder / "log.txt", token, environment)
+        return Target(name, port, command, folder / "log.txt", token, environment, settings)
 
     def _folder(self, name: str) -> Path:
         folder = self.folder / name

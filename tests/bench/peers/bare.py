@@ -1,6 +1,6 @@
 """What the suite is measured against: the official SDK with a tool that does nothing, and Starlette without MCP.
 
-python -m tests.bench.peers.bare starlette|lowlevel|mcpserver PORT
+python -m tests.bench.peers.bare starlette|lowlevel|sdk_session|mcpserver PORT
 """
 
 import logging
@@ -37,6 +37,15 @@ def starlette() -> Starlette:
 
 
 def lowlevel() -> Starlette:
+    return _server().streamable_http_app(json_response=True, stateless_http=True)
+
+
+def sdk_session() -> Starlette:
+    """Sessions of the 2025 era, kept in the process."""
+    return _server().streamable_http_app(json_response=True, stateless_http=False)
+
+
+def _server() -> Server[Any]:
     async def list_tools(_context: Any, _params: Any) -> types.ListToolsResult:
         return types.ListToolsResult(tools=[TOOL])
 
@@ -45,13 +54,12 @@ def lowlevel() -> Starlette:
         return types.CallToolResult(content=[types.TextContent(type="text", text=text)])
 
     # As the suite does: without the schema at hand each modern call walks tools/list.
-    server = Server(
+    return Server(
         "bare",
         on_list_tools=list_tools,
         on_call_tool=call_tool,
         get_tool_input_schema=lambda _name: TOOL.input_schema,
     )
-    return server.streamable_http_app(json_response=True, stateless_http=True)
 
 
 def mcpserver() -> Starlette:
@@ -67,7 +75,7 @@ def mcpserver() -> Starlette:
 
 def main(kind: str, port: str) -> None:
     logging.basicConfig(level=logging.WARNING, force=True)
-    app = {"starlette": starlette, "lowlevel": lowlevel, "mcpserver": mcpserver}[kind]()
+    app = {"starlette": starlette, "lowlevel": lowlevel, "sdk_session": sdk_session, "mcpserver": mcpserver}[kind]()
     uvicorn.run(
         app, host="127.0.0.1", port=int(port), loop="uvloop", http="httptools", access_log=False, log_level="warning"
     )
