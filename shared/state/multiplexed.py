@@ -26,6 +26,7 @@ _OFTEN = {"GETEX", "EVALSHA"}
 _DEFAULT_PORT = 6379
 _UNFINISHED = object()
 _LOST = "The connection to Redis was lost"
+_CLOSED = "The client of Redis was closed"
 _pack: Callable[[tuple[Word, ...]], bytes] = hiredis.pack_command  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportAssignmentType] - its stub takes one word
 
 
@@ -172,9 +173,10 @@ class SharedLine:
 
 
 class MultiplexedRedis(Redis):
-    """redis-py's client, but for what is asked often."""
+    """redis-py's client, but for what is asked often. Once closed it asks nothing: a straggler would connect anew."""
 
     shared: SharedLine | None = None
+    closed = False
 
     @classmethod
     def over(cls, pool: ConnectionPool, url: str, patience_s: float) -> "MultiplexedRedis":
@@ -185,11 +187,19 @@ class MultiplexedRedis(Redis):
         return client
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
+        if self.closed:
+            raise ConnectionLost(_CLOSED)
         if self.shared is not None and args[0] in _OFTEN:
             return await self.shared.ask(args)
         return await super().execute_command(*args, **options)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
+    def pipeline(self, *args: Any, **options: Any) -> Any:
+        if self.closed:
+            raise ConnectionLost(_CLOSED)
+        return super().pipeline(*args, **options)
+
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        self.closed = True
         if self.shared is not None:
             self.shared.end()
         await super().aclose(close_connection_pool)
