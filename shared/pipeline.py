@@ -123,7 +123,7 @@ class Pipeline:
             await self._run(request, caller, seen, seen.parse(request.arguments), Slot())
         except (Unavailable, Timeout):
             raise
-        except Exception:
+        except Exception:  # crashes too: whatever ends a subscription has its record
             async with audit.record(self.sink, request, caller, tool) as entry:
                 entry.facts["ended"] = "refused"
                 raise

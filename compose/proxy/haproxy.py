@@ -77,7 +77,7 @@ class Haproxy(Balancer):
             )
         try:
             self.wait_until_accepting(child)
-        except BaseException:
+        except BaseException:  # interrupted too: a process nobody holds would stay
             stop(child, signal.SIGTERM, patience_s=5)
             raise
         return child

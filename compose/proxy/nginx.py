@@ -26,7 +26,7 @@ class Nginx(Balancer):
         self.child = self._spawn("-g", "daemon off;")
         try:
             self.wait_until_accepting(self.child)
-        except BaseException:
+        except BaseException:  # interrupted too: a process nobody holds would stay
             self.stop()
             raise
 

@@ -166,7 +166,7 @@ class SharedLine:
         try:
             for words in place.greeting:
                 await line.ask(words)
-        except BaseException:
+        except BaseException:  # cancelled too: a connection that is not greeted is nobody's
             line.end()
             raise
         return line

@@ -1,7 +1,6 @@
 """One fleet for all drills of this folder; each finds it whole."""
 
-import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -19,14 +18,3 @@ async def drill(running: Drill) -> Drill:
     """The fleet, all of it ready."""
     await running.restore()
     return running
-
-
-@pytest.fixture
-def show(capsys: pytest.CaptureFixture[str]) -> Callable[..., None]:
-    """Prints figures, whatever becomes of the test."""
-
-    def lines(*figures: str) -> None:
-        with capsys.disabled():
-            sys.stdout.writelines(["\n", *(f"  {figure}\n" for figure in figures)])
-
-    return lines
