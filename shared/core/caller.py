@@ -1,6 +1,11 @@
 from dataclasses import dataclass
+from typing import Literal
 
 from shared.core.scopes import expand
+
+Trust = Literal["person", "service", "delegated", "hybrid"]
+"""Who acts: a person through a program of theirs; an agent as a service (client credentials); an agent on behalf of a
+person (RFC 8693, `act`); an agent as itself, vouched for by a person who signed in for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +21,8 @@ class Caller:
         roles: Names of roles for policy.
         acr: Authentication context class of the login, for step-up.
         auth_time: When the user last proved who they are; seconds since the epoch.
-        actor: `act.sub` (RFC 8693): the agent acting on behalf of the subject, if any.
+        trust: Who acts, by the token alone.
+        actors: `act` (RFC 8693 §4.1), the present actor first: who acts for the subject, and for whom that one does.
         token_id: `jti`, for revocation and audit.
         session_id: `sid`: the login at the identity provider that all its tokens share, if it says so.
         expires_at: When the token ends; seconds since the epoch.
@@ -30,10 +36,16 @@ class Caller:
     roles: frozenset[str] = frozenset()
     acr: str | None = None
     auth_time: int | None = None
-    actor: str | None = None
+    trust: Trust = "person"
+    actors: tuple[str, ...] = ()
     token_id: str | None = None
     session_id: str | None = None
     expires_at: int = 0
+
+    @property
+    def actor(self) -> str | None:
+        """Who acts now on behalf of the subject, if that is somebody else."""
+        return self.actors[0] if self.actors else None
 
     def may(self, scope: str) -> bool:
         """Whether the caller holds `scope`, directly or by the hierarchy."""

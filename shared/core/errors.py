@@ -11,6 +11,10 @@
     │   │   ├─ KeyReused   the idempotency key belongs to other arguments
     │   │   └─ InProgress  the same call is still running: wait, then repeat it
     │   ├─ Forbidden       the caller lacks a scope; it is named
+    │   ├─ Denied          policy says no to this caller or these arguments; it says why
+    │   ├─ NeedsApproval   other people have to approve it first
+    │   ├─ StepUp          a person has to sign in again, or more strongly
+    │   ├─ Suspended       an administrator stopped this user, client or tenant
     │   ├─ Declined        the user was asked and said no
     │   ├─ CannotAsk       the user would have to be asked, and this client cannot
     │   ├─ RateLimited     wait `retry_after_s`
@@ -157,6 +161,52 @@ class Forbidden(Failure):
     def __init__(self, message: str, scopes: Sequence[str]) -> None:
         super().__init__(message, required_scopes=list(scopes))
         self.scopes = tuple(scopes)
+
+
+class Denied(Failure):
+    """Policy forbids the call; the same call by the same caller will be forbidden again.
+
+    Args:
+        reason: As the policy states it.
+        policies: The names of the policies that forbid it.
+    """
+
+    code = "denied"
+
+    def __init__(self, message: str, reason: str, policies: Sequence[str]) -> None:
+        super().__init__(message, reason=reason, policies=list(policies))
+
+
+class NeedsApproval(Failure):
+    """Policy wants so many other people to approve the call before it is done."""
+
+    code = "needs_approval"
+
+    def __init__(self, message: str, reason: str, policies: Sequence[str], approvals: int) -> None:
+        super().__init__(message, reason=reason, policies=list(policies), approvals=approvals)
+        self.approvals = approvals
+
+
+class StepUp(Failure):
+    """The call needs a fresher or stronger sign-in than the token tells of (RFC 9470).
+
+    Args:
+        acr: The weakest context that will do, as the issuer names it; None if any will.
+        max_age_s: How long ago the person may have signed in; None if it does not matter.
+    """
+
+    code = "step_up"
+
+    def __init__(self, message: str, acr: str | None, max_age_s: int | None) -> None:
+        super().__init__(message, acr_values=acr, max_age_s=max_age_s)
+        self.acr = acr
+        self.max_age_s = max_age_s
+
+
+class Suspended(Failure):
+    """An administrator stopped this user, client or tenant; nothing but they can change it."""
+
+    code = "suspended"
 
 
 class RateLimited(Failure):

@@ -165,7 +165,7 @@ class Verifier:
             roles=frozenset(_list(claims.get("roles", []), "claims")),
             acr=_text(claims, "acr") if "acr" in claims else None,
             auth_time=int(_seconds(claims, "auth_time")) if "auth_time" in claims else None,
-            actor=_text(cast("dict[str, Any]", actor), "sub") if "act" in claims else None,
+            actors=(_text(cast("dict[str, Any]", actor), "sub"),) if "act" in claims else (),
             token_id=_text(claims, "jti") if "jti" in claims else None,
             session_id=_text(claims, "sid") if "sid" in claims else None,
             expires_at=int(_seconds(claims, "exp")),

@@ -25,7 +25,7 @@ SAM = Caller(
     "acme",
     Caller.granted("customers:read"),
     roles=frozenset({"support"}),
-    actor="agent-7",
+    actors=("agent-7",),
     token_id="token-1",
 )
 READ: dict[str, Any] = {"customer_id": "C-000001"}
@@ -54,7 +54,7 @@ async def test_a_record_says_who_called_on_whose_behalf_from_where_and_with_whic
     (found,) = await suite.records(request_id="req_who")
     expected = {
         **{"tenant": "acme", "subject": "sam", "issuer": "https://issuer.example", "client": "client"},
-        **{"actor": "agent-7", "token_id": "token-1", "scopes": ["customers:read"], "roles": ["support"]},
+        **{"actor": "agent-7", "actors": ["agent-7"], "trust": "person", "token_id": "token-1", "scopes": ["customers:read"], "roles": ["support"]},
         **{"client_address": "192.0.2.7", "agent": "agent/1", "effect": "read", "kind": "call"},
     }
     assert {name: found[name] for name in expected} == expected

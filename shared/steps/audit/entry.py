@@ -95,6 +95,8 @@ def who(caller: Caller) -> dict[str, Any]:
         "issuer": caller.issuer,
         "client": caller.client,
         "actor": caller.actor,
+        "actors": list(caller.actors),
+        "trust": caller.trust,
         "token_id": caller.token_id,
         "scopes": sorted(caller.scopes),
         "roles": sorted(caller.roles),

@@ -161,7 +161,7 @@ async def test_a_full_token_becomes_a_caller(world: World) -> None:
         roles=frozenset({"support"}),
         acr="urn:mfa",
         auth_time=NOW - 60,
-        actor="agent-1",
+        actors=("agent-1",),
         token_id="t-1",
         expires_at=NOW + 600,
     )
