@@ -25,15 +25,15 @@ class LoginForm(HTMLParser):
             self.choices.append(given["value"])
 
 
-async def choose_persona(client: httpx.AsyncClient, authorize_url: str, persona: str) -> str:
-    """The redirect URL, with `code` or `error`, after somebody chose `persona` on the page.
+async def choose_persona(client: httpx.AsyncClient, authorize_url: str, persona: str, **ticked: str) -> str:
+    """The redirect URL, with `code` or `error`, after somebody chose `persona` on the page, and ticked boxes.
 
     `client` keeps cookies, as a browser does, and does not follow redirects (httpx's default).
     """
     page = await client.get(authorize_url)
     assert page.status_code == 200, f"no sign-in page: {page.status_code} {page.headers.get('location', page.text)}"
     form = LoginForm(page.text)
-    return await send(client, page, form.action, {**form.hidden, "persona": persona})
+    return await send(client, page, form.action, {**form.hidden, **ticked, "persona": persona})
 
 
 async def send(client: httpx.AsyncClient, page: httpx.Response, action: str, data: dict[str, str]) -> str:

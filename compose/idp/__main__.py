@@ -4,6 +4,7 @@ IDP_ISSUER         the issuer, as browsers and servers reach it
 IDP_RESOURCES      JSON object: resource identifier → list of scopes
 IDP_ALLOWED_HOSTS  more Host names to answer to, separated by blanks
 IDP_KEYS_DIR       where keys and machine secrets are kept; in memory without it
+IDP_ALGORITHM      what it signs with, IDP_ACCESS_TOKENS `jwt` or `opaque`, IDP_SHAPE whose claims tokens have
 IDP_ENVIRONMENT    `dev` also reads client metadata documents over http from this computer
 IDP_HOST, IDP_PORT where to listen; 127.0.0.1 and 9000 without them
 """
@@ -29,6 +30,9 @@ def main() -> None:
         issuer,
         resources=orjson.loads(resources),
         keys_dir=Path(keys_dir) if keys_dir else None,
+        algorithm=setting("IDP_ALGORITHM", "ES256"),
+        access_tokens="opaque" if setting("IDP_ACCESS_TOKENS") == "opaque" else "jwt",
+        shape=setting("IDP_SHAPE", "suite"),
         loopback_documents=setting("IDP_ENVIRONMENT") == "dev",
         on_event=_print,
     )

@@ -6,22 +6,23 @@ from urllib.parse import urlencode, urlsplit
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from compose.idp import authorization_request, consent_page, page, redirects
+from compose.idp import authorization_request, consent_page, page, redirects, second_factor
 from compose.idp.clients import Client, Clients
 from compose.idp.codes import Codes
 from compose.idp.consents import Consents
 from compose.idp.events import Events
 from compose.idp.grants import OFFLINE, OPENID, Approved, Asked, Grant, SignedIn
 from compose.idp.parameters import Parameters, parse, parse_form
-from compose.idp.personas import PERSONAS
+from compose.idp.personas import PERSONAS, Persona
 from compose.idp.refusals import OAuthError
 from compose.idp.resources import Resources
+from compose.idp.second_factor import Proving
 from compose.idp.single_use import SingleUse
 
 _TRANSACTION_S = 600
 _TRANSACTIONS = 1000
 _COOKIE = "idp_browser"
-Step = TypeVar("Step", Asked, SignedIn)
+Step = TypeVar("Step", Asked, Proving, SignedIn)
 _NOT_KEPT = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 
@@ -46,6 +47,7 @@ class Authorization:
         self._clock = clock
         self._consents = Consents(clock)
         self._asked: SingleUse[Asked] = SingleUse(_TRANSACTION_S, _TRANSACTIONS, clock)
+        self._proving: SingleUse[Proving] = SingleUse(_TRANSACTION_S, _TRANSACTIONS, clock)
         self._signed_in: SingleUse[SignedIn] = SingleUse(_TRANSACTION_S, _TRANSACTIONS, clock)
 
     async def ask(self, request: Request) -> Response:
@@ -72,23 +74,41 @@ class Authorization:
         return response
 
     async def choose(self, request: Request) -> Response:
-        """POST of the sign-in page: a persona, or none to cancel. On to the consent page, unless all is granted."""
+        """POST of the sign-in page: a persona, or none to cancel. On to the second factor if one is wanted."""
         try:
             form = await parse_form(request)
             asked = _in_same_browser(self._asked.take(form.get("transaction") or ""), request)
         except OAuthError as error:
             return page.refused(error)
+        persona = PERSONAS.get(form.get("persona") or "")
+        if persona is not None and second_factor.is_wanted(asked, form.get(second_factor.TICK)):
+            return self._go_on("second-factor", self._proving.put(Proving(asked, persona)))
+        return self._sign_in(asked, persona, None)
+
+    async def challenge(self, request: Request) -> Response:
+        """GET of the page of the second factor; it may be loaded again."""
         try:
-            somebody = self._sign_in(asked, form.get("persona"))
+            transaction = parse(request.url.query).need("transaction")
+            proving = _in_same_browser(self._proving.look(transaction), request)
         except OAuthError as error:
-            self._events.report(
-                "login_refused", reason=error.error, client_id=asked.client.id, resource=asked.resource.uri
-            )
-            return self._send_back(asked.redirect_uri, asked.state, _told(error))
-        if not asked.fresh_consent and self._consents.covers(somebody):
-            return self._grant(somebody, somebody.offered, remembered=True)
-        transaction = urlencode({"transaction": self._signed_in.put(somebody)})
-        return RedirectResponse(f"{self._path}/consent?{transaction}", 303, headers=_NOT_KEPT)
+            return page.refused(error)
+        return second_factor.prove(proving, transaction, f"{self._path}/second-factor")
+
+    async def prove(self, request: Request) -> Response:
+        """POST of the page of the second factor: the code, so many tries; or to cancel."""
+        try:
+            form = await parse_form(request)
+            proving = _in_same_browser(self._proving.take(form.get("transaction") or ""), request)
+        except OAuthError as error:
+            return page.refused(error)
+        if form.get("decision") == "cancel":
+            return self._sign_in(proving.asked, None, None)
+        if proving.accepts(form.get("code") or ""):
+            return self._sign_in(proving.asked, proving.persona, second_factor.CONTEXT)
+        again = proving.again()
+        if again is None:
+            return self._sign_in(proving.asked, None, None)
+        return self._go_on("second-factor", self._proving.put(again))
 
     async def review(self, request: Request) -> Response:
         """GET of the consent page; it may be loaded again."""
@@ -125,8 +145,20 @@ class Authorization:
             )
         return client, redirect_uri
 
-    def _sign_in(self, asked: Asked, choice: str | None) -> SignedIn:
-        persona = PERSONAS.get(choice or "")
+    def _sign_in(self, asked: Asked, persona: Persona | None, acr: str | None) -> Response:
+        """On to the consent page, unless all is granted; back to the client if nobody can sign in."""
+        try:
+            somebody = self._signed_in_as(asked, persona, acr)
+        except OAuthError as error:
+            self._events.report(
+                "login_refused", reason=error.error, client_id=asked.client.id, resource=asked.resource.uri
+            )
+            return self._send_back(asked.redirect_uri, asked.state, _told(error))
+        if not asked.fresh_consent and self._consents.covers(somebody):
+            return self._grant(somebody, somebody.offered, remembered=True)
+        return self._go_on("consent", self._signed_in.put(somebody))
+
+    def _signed_in_as(self, asked: Asked, persona: Persona | None, acr: str | None) -> SignedIn:
         if persona is None:
             raise OAuthError("access_denied", "Nobody signed in.")
         scopes = asked.resource.grant(asked.scope, (*persona.scopes, OPENID))
@@ -134,9 +166,14 @@ class Authorization:
             raise OAuthError("invalid_scope", "The person who signed in holds none of the requested scopes.")
         extras = ((OPENID, OPENID in asked.words), (OFFLINE, asked.client.may_refresh))
         offered = (*scopes, *(name for name, wanted in extras if wanted and name not in scopes))
-        somebody = SignedIn(asked, persona, offered, int(self._clock()), asked.acr or persona.acr)
+        somebody = SignedIn(asked, persona, offered, int(self._clock()), acr or asked.acr or persona.acr)
         self._events.report("logged_in", acr=somebody.acr, **_facts(somebody, None))
         return somebody
+
+    def _go_on(self, step: str, transaction: str) -> Response:
+        """To the page of the next step."""
+        query = urlencode({"transaction": transaction})
+        return RedirectResponse(f"{self._path}/{step}?{query}", 303, headers=_NOT_KEPT)
 
     def _grant(self, somebody: SignedIn, granted: tuple[str, ...], *, remembered: bool) -> Response:
         asked = somebody.asked

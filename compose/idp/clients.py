@@ -1,17 +1,19 @@
 import hmac
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
 import orjson
+from joserfc.jwk import Key
 
+from compose.idp import client_keys
 from compose.idp.documents import Documents, Published
 from compose.idp.machines import MACHINES, Machine
 from compose.idp.private_file import read_or_make
 
-_SECRET_METHODS = ("client_secret_basic", "client_secret_post")
+_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Client:
 
     Attributes:
         auth_methods: How it may prove itself at the token endpoint; `none` for a public client.
+        keys: What its assertions are verified with, for `private_key_jwt`.
         grant_types: Of the authorization code's family; nobody is given others by registering.
         publisher: Host its metadata document comes from, if its id is the address of one.
         machine: Who it is by itself, if it may use client credentials.
@@ -35,6 +38,7 @@ class Client:
     publisher: str | None = None
     machine: Machine | None = None
     resource: str | None = None
+    keys: tuple[Key, ...] = field(default=(), repr=False)
 
     @property
     def may_refresh(self) -> bool:
@@ -55,7 +59,14 @@ class Clients:
     ) -> None:
         self._capacity = capacity
         self._documents = documents
-        self._fixed = _machine_clients(_machine_secrets(keys_dir)) | _resource_clients(resources, keys_dir)
+        secret = _resource_secret(keys_dir)
+        names = {resource_server_id(resource): resource for resource in resources}
+        self._pairs = client_keys.kept(MACHINES, keys_dir)
+        self._pairs |= {name: client_keys.derived(secret, name) for name in names}
+        fixed = _machine_clients(_machine_secrets(keys_dir)) | _resource_clients(names, secret)
+        self._fixed = {
+            name: replace(client, keys=(client_keys.public(self._pairs[name]),)) for name, client in fixed.items()
+        }
         self._registered: dict[str, Client] = {}
 
     def add(self, client: Client) -> None:
@@ -67,6 +78,14 @@ class Clients:
     def get(self, client_id: str) -> Client | None:
         """A client known here, without asking anybody."""
         return self._fixed.get(client_id) or self._registered.get(client_id)
+
+    def private_key(self, client_id: str) -> Key:
+        """The private key of a machine or resource server.
+
+        Raises:
+            KeyError: There is no such one.
+        """
+        return self._pairs[client_id]
 
     async def find(self, client_id: str) -> Client | None:
         """A client known here or, by its metadata document, elsewhere.
@@ -98,7 +117,7 @@ def _published(client_id: str, document: Published) -> Client:
 
 def _machine_clients(machine_secrets: Mapping[str, str]) -> dict[str, Client]:
     return {
-        key: Client(key, machine.name, _SECRET_METHODS, secret=machine_secrets[key], grant_types=(), machine=machine)
+        key: Client(key, machine.name, _METHODS, secret=machine_secrets[key], grant_types=(), machine=machine)
         for key, machine in MACHINES.items()
     }
 
@@ -111,13 +130,15 @@ def _machine_secrets(keys_dir: Path | None) -> dict[str, str]:
     return {**fresh, **kept}
 
 
-def _resource_clients(resources: Iterable[str], keys_dir: Path | None) -> dict[str, Client]:
-    """Their secrets are derived, so that every process over one `keys_dir` knows them, whatever it serves."""
+def _resource_secret(keys_dir: Path | None) -> bytes:
     path = keys_dir / "idp-resources.key" if keys_dir else None
-    key = read_or_make(path, lambda: secrets.token_bytes(32)) if path else secrets.token_bytes(32)
+    return read_or_make(path, lambda: secrets.token_bytes(32)) if path else secrets.token_bytes(32)
+
+
+def _resource_clients(names: Mapping[str, str], key: bytes) -> dict[str, Client]:
+    """Their secrets are derived, so that every process over one `keys_dir` knows them, whatever it serves."""
     made: dict[str, Client] = {}
-    for resource in resources:
-        name = resource_server_id(resource)
+    for name, resource in names.items():
         secret = hmac.new(key, resource.encode(), sha256).hexdigest()
-        made[name] = Client(name, resource, _SECRET_METHODS, secret=secret, grant_types=(), resource=resource)
+        made[name] = Client(name, resource, _METHODS, secret=secret, grant_types=(), resource=resource)
     return made

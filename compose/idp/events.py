@@ -18,6 +18,8 @@ class Events:
     | `logged_in`, `login_refused` | `acr`; `reason` |
     | `consent_given`, `consent_denied` | `withheld`, `remembered` |
     | `token_issued` | `grant_type`, `jti`, `expires_at`, `refreshable`, `identity` |
+    | `token_exchanged` | as `token_issued`, and `actors`: who acts, the present one first |
+    | `exchange_refused` | `reason` |
     | `code_reused`, `refresh_reused` | `reason`; its session is revoked with it |
     | `revoked` | `kind`: `access`, or `refresh` with all of its session; `jti` |
 

@@ -69,7 +69,7 @@ class Inspection:
     def _about(self, token: str, client: Client) -> dict[str, Any]:
         claims = self._access.read(token)
         if claims is not None and not self._revoked.holds(claims) and _may_know(client, claims):
-            return {"active": True, "token_type": "Bearer", **claims}
+            return {"active": True, "token_type": "Bearer", **self._access.told(token, claims)}
         grant = self._families.find(token)
         if grant is not None and grant.client_id == client.id:
             return {

@@ -1,3 +1,5 @@
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import JSONResponse
@@ -8,7 +10,29 @@ from compose.idp.id_tokens import IdTokens
 from compose.idp.machines import Machine
 from compose.idp.refresh import RefreshFamilies
 from compose.idp.resources import Resource
-from compose.idp.tokens import TOKEN_LIFETIME_S, AccessTokens, Issued
+from compose.idp.tokens import AccessTokens, Issued
+
+ISSUED = "urn:ietf:params:oauth:token-type:access_token"
+
+
+@dataclass(frozen=True)
+class Delegated:
+    """What a token that another was exchanged for says.
+
+    Attributes:
+        client_id: Who exchanged it.
+        lifetime_s: Seconds, no more than what it was had for has left.
+        claims: How the person signed in, and `act`.
+    """
+
+    subject: str
+    tenant: str
+    roles: tuple[str, ...]
+    client_id: str
+    resource: Resource
+    scopes: tuple[str, ...]
+    lifetime_s: int
+    claims: Mapping[str, Any]
 
 
 class Issuance:
@@ -33,6 +57,20 @@ class Issuance:
         self.report("client_credentials", issued, scopes, tenant=machine.tenant)
         return _answer(issued, scopes)
 
+    def by_exchange(self, delegated: Delegated, actors: tuple[str, ...]) -> tuple[JSONResponse, str]:
+        """The answer (RFC 8693 §2.2.1), and the `jti` of the token in it."""
+        issued = self._access.issue(
+            delegated,
+            client_id=delegated.client_id,
+            audience=delegated.resource.uri,
+            scopes=delegated.scopes,
+            lifetime_s=delegated.lifetime_s,
+            **delegated.claims,
+        )
+        facts: dict[str, Any] = {"tenant": delegated.tenant, "session": delegated.claims.get("sid"), "actors": actors}
+        self.report("token_exchange", issued, delegated.scopes, event="token_exchanged", **facts)
+        return _answer(issued, delegated.scopes, issued_token_type=ISSUED), issued.claims["jti"]
+
     def _for_person(
         self, grant: Grant, scopes: tuple[str, ...], refresh: str | None, grant_type: str, nonce: str | None
     ) -> JSONResponse:
@@ -46,17 +84,19 @@ class Issuance:
             sid=grant.session,
         )
         identity = self._identity.issue(grant, issued, nonce)
-        facts = {"refreshable": refresh is not None, "identity": identity is not None}
+        facts: dict[str, Any] = {"refreshable": refresh is not None, "identity": identity is not None}
         self.report(grant_type, issued, scopes, tenant=grant.persona.tenant, session=grant.session, **facts)
         asked = (name for name in (OPENID, OFFLINE) if name in grant.granted and name in grant.requested)
         told = tuple(dict.fromkeys((*scopes, *asked)))
         return _answer(issued, told, refresh_token=refresh, id_token=identity)
 
-    def report(self, grant_type: str, issued: Issued, scopes: tuple[str, ...], **facts: Any) -> None:
+    def report(
+        self, grant_type: str, issued: Issued, scopes: tuple[str, ...], event: str = "token_issued", **facts: Any
+    ) -> None:
         """Tell that an access token was made."""
         claims = issued.claims
         self._events.report(
-            "token_issued",
+            event,
             grant_type=grant_type,
             client_id=claims.get("client_id"),
             subject=claims.get("sub"),
@@ -68,7 +108,8 @@ class Issuance:
         )
 
 
-def _answer(issued: Issued, scopes: tuple[str, ...], **tokens: str | None) -> JSONResponse:
-    more = {name: token for name, token in tokens.items() if token is not None}
-    told = {"token_type": "Bearer", "expires_in": TOKEN_LIFETIME_S, "scope": " ".join(scopes)}
-    return JSONResponse({"access_token": issued.token, **told, **more})
+def _answer(issued: Issued, scopes: tuple[str, ...], **more: str | None) -> JSONResponse:
+    lifetime_s = issued.claims["exp"] - issued.claims["iat"]
+    told = {"token_type": "Bearer", "expires_in": lifetime_s, "scope": " ".join(scopes)}
+    present = {name: value for name, value in more.items() if value is not None}
+    return JSONResponse({"access_token": issued.token, **told, **present})

@@ -1,13 +1,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, JWKRegistry, Key, KeySet, KeySetSerialization, RSAKey
+from joserfc.jwk import ECKey, JWKRegistry, Key, KeySet, KeySetSerialization, OKPKey, RSAKey
 
+from compose.idp import jose
 from compose.idp.private_file import read_or_make, replace
 from shared.core.errors import Misconfigured
 
@@ -18,11 +20,20 @@ def _ecdsa() -> Key:
     return ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
 
 
-def _rsa() -> Key:
-    return RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256"}, auto_kid=True)
+def _rsa(algorithm: str) -> Key:
+    return RSAKey.generate_key(2048, {"use": "sig", "alg": algorithm}, auto_kid=True)
 
 
-_MAKERS: Mapping[str, Callable[[], Key]] = {"ES256": _ecdsa, "RS256": _rsa}
+def _eddsa() -> Key:
+    return OKPKey.generate_key("Ed25519", {"use": "sig", "alg": "EdDSA"}, auto_kid=True)
+
+
+_MAKERS: Mapping[str, Callable[[], Key]] = {
+    "ES256": _ecdsa,
+    "RS256": partial(_rsa, "RS256"),
+    "PS256": partial(_rsa, "PS256"),
+    "EdDSA": _eddsa,
+}
 
 
 @dataclass
@@ -40,8 +51,8 @@ class SigningKeys:
     """
 
     def __init__(self, clock: Callable[[], float], keys_dir: Path | None = None, algorithm: str = "ES256") -> None:
-        if algorithm not in _MAKERS:
-            raise Misconfigured(f"the identity provider signs with {' or '.join(_MAKERS)}, not {algorithm}")
+        if algorithm not in jose.SIGNATURES:
+            raise Misconfigured(f"the identity provider signs with {' or '.join(jose.SIGNATURES)}, not {algorithm}")
         self._clock = clock
         self._make = _MAKERS[algorithm]
         self._path = keys_dir / "idp-keys.json" if keys_dir else None
@@ -53,21 +64,15 @@ class SigningKeys:
     def algorithm(self) -> str:
         return str(self._keys[0].key.get("alg"))
 
-    def sign(self, claims: dict[str, Any], typ: str) -> str:
-        """A compact JWS under the newest key; `claims` hold `exp`."""
+    def sign(self, claims: dict[str, Any], typ: str | None) -> str:
+        """A compact JWS under the newest key; `claims` hold `exp`, and without `typ` the header has none."""
         signer = self._keys[0]
         signer.needed_until = max(signer.needed_until, claims.get("exp", 0))
-        algorithm = str(signer.key.get("alg"))
-        header = {"alg": algorithm, "kid": signer.key.kid, "typ": typ}
-        return jwt.encode(header, claims, signer.key, algorithms=[algorithm])
+        return jose.sign(claims, signer.key, str(signer.key.get("alg")), typ)
 
     def read(self, token: str) -> jwt.Token | None:
         """A compact JWS that one of the published keys signed; None for anything else."""
-        keys = [published.key for published in self._keys]
-        try:
-            return jwt.decode(token, KeySet(keys), algorithms=list(_MAKERS))
-        except (JoseError, ValueError, TypeError, KeyError):
-            return None
+        return jose.read(token, [published.key for published in self._keys], jose.SIGNATURES)
 
     def rotate(self) -> None:
         """Sign with a new key from now on."""

@@ -2,9 +2,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from compose.idp.authorization_request import CONTEXTS, PROMPTS
+from compose.idp.client_assertions import ALGORITHMS, METHOD
+from compose.idp.exchange import EXCHANGE
 from compose.idp.grants import OPENID
 
-_BY_SECRET = ["client_secret_basic", "client_secret_post"]
+_CONFIDENTIAL = ["client_secret_basic", "client_secret_post", METHOD]
+_ENDPOINTS = ("token", "revocation", "introspection")
 _CLAIMS = ["sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "nonce", "at_hash", "sid", "name", "tenant", "roles"]
 
 
@@ -27,10 +30,11 @@ def describe(issuer: str, scopes: Sequence[str], algorithm: str) -> dict[str, An
         "scopes_supported": [*scopes, OPENID],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
-        "token_endpoint_auth_methods_supported": ["none", *_BY_SECRET],
-        "revocation_endpoint_auth_methods_supported": ["none", *_BY_SECRET],
-        "introspection_endpoint_auth_methods_supported": _BY_SECRET,
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials", EXCHANGE],
+        "token_endpoint_auth_methods_supported": ["none", *_CONFIDENTIAL],
+        "revocation_endpoint_auth_methods_supported": ["none", *_CONFIDENTIAL],
+        "introspection_endpoint_auth_methods_supported": _CONFIDENTIAL,
+        **{f"{name}_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS) for name in _ENDPOINTS},
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
         "client_id_metadata_document_supported": True,

@@ -19,6 +19,7 @@ FOLDER = Path(__file__).parent / "templates"
 _STYLE = (FOLDER / "style.css").read_text("utf-8")
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _CHOOSE = Template((FOLDER / "choose.html").read_text("utf-8"))
+_SECOND = Template((FOLDER / "second.html").read_text("utf-8"))
 _PERSONA = Template((FOLDER / "persona.html").read_text("utf-8"))
 _REFUSED = Template((FOLDER / "refused.html").read_text("utf-8"))
 
@@ -34,8 +35,8 @@ def choose(asked: Asked, transaction: str, action: str) -> HTMLResponse:
             "host": destination(asked.redirect_uri),
             "resource": asked.resource.uri,
             "scopes": asked.scope or "reading only",
-            "acr": "Pretends a second factor, which is asked for." if asked.acr == "aal2" else "",
         },
+        second=_second(asked),
         personas="".join(_persona(persona, asked) for persona in PERSONAS.values()),
     )
     # browsers hold the redirect that answers a form to form-action too
@@ -46,6 +47,12 @@ def refused(error: OAuthError) -> HTMLResponse:
     """The page for a request that must not be answered by a redirect."""
     content = fill(_REFUSED, {"error": error.error, "description": error.description})
     return respond(content, error.status, "'none'")
+
+
+def _second(asked: Asked) -> str:
+    if asked.acr == "aal2":
+        return fill(_SECOND, {"why": "The program asks for it."}, ticked=" checked disabled")
+    return fill(_SECOND, {"why": "Nobody asks for it; it makes your sign-in a stronger one."}, ticked="")
 
 
 def _persona(persona: Persona, asked: Asked) -> str:

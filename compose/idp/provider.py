@@ -1,11 +1,11 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import httpx
-from joserfc.jwk import KeySetSerialization
+from joserfc.jwk import Key, KeySetSerialization
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -15,23 +15,27 @@ from starlette.routing import Route
 
 from compose.idp import metadata
 from compose.idp.authorization import Authorization
+from compose.idp.client_assertions import ClientAssertions
 from compose.idp.client_authentication import ClientAuthentication
 from compose.idp.clients import Clients, resource_server_id
 from compose.idp.codes import Codes
 from compose.idp.documents import Documents
 from compose.idp.events import Events, Sink
+from compose.idp.exchange import TokenExchange
 from compose.idp.guarded import Guarded, Judge
 from compose.idp.id_tokens import IdTokens
 from compose.idp.inspection import Inspection
 from compose.idp.issuance import Issuance
 from compose.idp.keys import SigningKeys
-from compose.idp.personas import PERSONAS
+from compose.idp.machines import MACHINES
+from compose.idp.personas import PERSONAS, Persona
 from compose.idp.redemption import Redemption
 from compose.idp.refresh import RefreshFamilies
 from compose.idp.registration import Registration
 from compose.idp.resources import Resources
 from compose.idp.revoked import Revoked
-from compose.idp.tokens import MINTED_CLIENT, TOKEN_LIFETIME_S, AccessTokens
+from compose.idp.shapes import SHAPES
+from compose.idp.tokens import MINTED_CLIENT, TOKEN_LIFETIME_S, AccessTokens, Form
 from compose.idp.userinfo import UserInfo
 from shared.core.errors import Misconfigured
 
@@ -50,14 +54,17 @@ class IdentityProvider:
         resources: Resource identifier (RFC 8707) of each server → the scopes that server knows.
         clock: Seconds since the epoch.
         keys_dir: Where signing keys and machine secrets live, in files of mode 0600; None keeps them in memory.
-        algorithm: `ES256` or `RS256`.
+        algorithm: Signs its tokens: `ES256`, `RS256`, `PS256` or `EdDSA` (Ed25519).
+        access_tokens: `opaque` ones tell nothing but by introspection, and are forgotten at a restart.
+        shape: Whose claims its access tokens have; a name in `compose.idp.shapes`.
         registrations_per_minute: Of dynamic clients, over everybody.
         loopback_documents: Read client metadata documents over http from this computer too: for development.
         connect: Opens the transport metadata documents are read over.
         on_event: Told what happens (`compose.idp.events`), before the answer to it leaves.
 
     Raises:
-        Misconfigured: The issuer or a resource is no proper URL, or a key file is readable by others.
+        Misconfigured: The issuer or a resource is no proper URL, a key file is readable by others, or there is no
+            such algorithm or shape.
     """
 
     def __init__(
@@ -68,11 +75,16 @@ class IdentityProvider:
         clock: Callable[[], float] = time.time,
         keys_dir: Path | None = None,
         algorithm: str = "ES256",
+        access_tokens: Literal["jwt", "opaque"] = "jwt",
+        shape: str = "suite",
         registrations_per_minute: int = 60,
         loopback_documents: bool = False,
         connect: Callable[[Judge], httpx.AsyncBaseTransport] = Guarded,
         on_event: Sink | None = None,
     ) -> None:
+        if shape not in SHAPES:
+            raise Misconfigured(f"there is no shape {shape!r}; there are: {', '.join(SHAPES)}")
+        issuer = SHAPES[shape].issuer(issuer)
         self.issuer = issuer
         self._prefix = _path_of(issuer)
         self._clock = clock
@@ -81,14 +93,18 @@ class IdentityProvider:
         self._keys = SigningKeys(clock, keys_dir, algorithm)
         documents = Documents(events, clock, loopback=loopback_documents, connect=connect)
         self._clients = Clients(keys_dir, resources=self._resources.uris, documents=documents)
-        self._tokens = AccessTokens(issuer, self._keys, clock)
+        self._form = Form(shape, opaque=access_tokens == "opaque")
+        self._tokens = AccessTokens(issuer, self._keys, clock, self._form)
         self._metadata = metadata.describe(issuer, self._resources.scopes, algorithm)
         codes, revoked = Codes(clock), Revoked(clock)
         families = RefreshFamilies(revoked, events, clock)
-        authentication = ClientAuthentication(self._clients, events)
+        authentication = ClientAuthentication(self._clients, ClientAssertions(issuer, clock), events)
         self._issuance = Issuance(self._tokens, IdTokens(issuer, self._keys), families, events)
         self._authorization = Authorization(issuer, self._clients, self._resources, codes, events, clock)
-        self._redemption = Redemption(authentication, self._resources, codes, families, self._issuance, events)
+        exchange = TokenExchange(self._tokens, revoked, self._resources, self._issuance, events, clock)
+        self._redemption = Redemption(
+            authentication, self._resources, codes, families, self._issuance, exchange, events
+        )
         self._registration = Registration(self._clients, events, clock, registrations_per_minute)
         self._inspection = Inspection(authentication, self._tokens, families, revoked, events)
         self._userinfo = UserInfo(issuer, self._tokens, revoked)
@@ -104,6 +120,7 @@ class IdentityProvider:
         }
         posted = {
             "/login": self._authorization.choose,
+            "/second-factor": self._authorization.prove,
             "/consent": self._authorization.decide,
             "/token": self._redemption.redeem,
             "/register": self._registration.register,
@@ -114,6 +131,7 @@ class IdentityProvider:
             *(Route(path, self._describe) for path in sorted(described)),
             Route(f"{at}/jwks.json", self._jwks),
             Route(f"{at}/authorize", self._authorization.ask),
+            Route(f"{at}/second-factor", self._authorization.challenge, methods=["GET"]),
             Route(f"{at}/consent", self._authorization.review, methods=["GET"]),
             Route(f"{at}/userinfo", self._userinfo.tell, methods=["GET", "POST"], max_body_size=_BODY_BYTES),
             *(Route(f"{at}{path}", take, methods=["POST"], max_body_size=_BODY_BYTES) for path, take in posted.items()),
@@ -125,30 +143,39 @@ class IdentityProvider:
         resource: str,
         scopes: Sequence[str] | None = None,
         lifetime_s: int = TOKEN_LIFETIME_S,
+        *,
+        shape: str | None = None,
+        opaque: bool | None = None,
         **claims: Any,
     ) -> str:
         """An access token without the ceremony, for the command line and tests.
 
         Args:
-            persona: Key of a persona (`compose.idp.personas`).
+            persona: Key of a persona (`compose.idp.personas`), or the client id of a machine, for itself.
             resource: Its `aud`.
             scopes: As given, unchecked; None for all the persona holds at a known resource.
             lifetime_s: Seconds; negative for one that has ended.
+            shape: Whose claims it has, if not those of all its tokens.
+            opaque: Whether only introspection tells what it means, if not as all its tokens.
             claims: Added to ours or replacing them; None leaves one out.
 
         Raises:
-            KeyError: No such persona.
+            KeyError: No such persona, or no such shape.
             OAuthError: `scopes` is None and the resource is not known.
         """
-        who = PERSONAS[persona]
+        who = MACHINES.get(persona) or PERSONAS[persona]
         granted = self._resources.named([resource]).held(who.scopes) if scopes is None else scopes
-        session = {"acr": who.acr, "auth_time": int(self._clock()), "client_id": MINTED_CLIENT, **claims}
+        session: dict[str, Any] = {"client_id": who.subject}
+        if isinstance(who, Persona):
+            session = {"acr": who.acr, "auth_time": int(self._clock()), "client_id": MINTED_CLIENT}
+        session |= claims
         issued = self._tokens.issue(
             who,
             client_id=str(session.pop("client_id")),
             audience=resource,
             scopes=granted,
             lifetime_s=lifetime_s,
+            form=Form(shape or self._form.shape, self._form.opaque if opaque is None else opaque),
             **session,
         )
         self._issuance.report("minted", issued, tuple(granted), tenant=issued.claims.get("tenant"))
@@ -172,6 +199,22 @@ class IdentityProvider:
         if client is None or client.machine is None or client.secret is None:
             raise KeyError(client_id)
         return client.secret
+
+    def machine_key(self, client_id: str) -> Key:
+        """The private key of a machine, for `private_key_jwt`.
+
+        Raises:
+            KeyError: No such machine.
+        """
+        return self._clients.private_key(MACHINES[client_id].client_id)
+
+    def resource_server_key(self, resource: str) -> Key:
+        """The private key of a server, for `private_key_jwt`.
+
+        Raises:
+            KeyError: No such resource.
+        """
+        return self._clients.private_key(resource_server_id(resource))
 
     def resource_server(self, resource: str) -> tuple[str, str]:
         """Client id and secret with which a server asks about tokens for it (RFC 7662).

@@ -12,6 +12,7 @@ from compose.idp.client_authentication import ClientAuthentication
 from compose.idp.clients import Client
 from compose.idp.codes import Codes
 from compose.idp.events import Events
+from compose.idp.exchange import EXCHANGE, TokenExchange
 from compose.idp.grants import Approved, Grant
 from compose.idp.issuance import Issuance
 from compose.idp.parameters import Parameters, parse_form
@@ -23,7 +24,7 @@ _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # RFC 7636 §4.1
 
 
 class Redemption:
-    """The token endpoint (RFC 6749 §3.2): a code, a refresh token, or a machine's own credentials."""
+    """The token endpoint (RFC 6749 §3.2): a code, a refresh token, a machine's own credentials, or another token."""
 
     def __init__(
         self,
@@ -32,6 +33,7 @@ class Redemption:
         codes: Codes,
         families: RefreshFamilies,
         issuance: Issuance,
+        exchange: TokenExchange,
         events: Events,
     ) -> None:
         self._authentication = authentication
@@ -39,6 +41,7 @@ class Redemption:
         self._codes = codes
         self._families = families
         self._issuance = issuance
+        self._exchange = exchange
         self._events = events
 
     @json_answer
@@ -52,7 +55,11 @@ class Redemption:
             return self._by_refresh(client, form)
         if grant_type == "client_credentials":
             return self._by_credentials(client, form)
-        raise OAuthError("unsupported_grant_type", "Use authorization_code, refresh_token or client_credentials.")
+        if grant_type == EXCHANGE:
+            return self._exchange.redeem(client, form)
+        raise OAuthError(
+            "unsupported_grant_type", "Use authorization_code, refresh_token, client_credentials or token exchange."
+        )
 
     def _by_code(self, client: Client, form: Parameters) -> JSONResponse:
         approved = self._codes.take(form.need("code"))

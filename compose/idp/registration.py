@@ -3,11 +3,12 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
+from joserfc.jwk import Key
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from compose.idp import redirects
+from compose.idp import client_keys, redirects
 from compose.idp.allowance import Allowance
 from compose.idp.answers import json_answer
 from compose.idp.clients import Client, Clients
@@ -16,8 +17,9 @@ from compose.idp.refusals import OAuthError
 from compose.idp.visible import visible
 
 _GRANT_TYPES = ("authorization_code", "refresh_token")
+_SECRET_METHODS = ("client_secret_basic", "client_secret_post")
 
-AuthMethod = Literal["none", "client_secret_basic", "client_secret_post"]
+AuthMethod = Literal["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]
 
 
 class ClientMetadata(BaseModel):
@@ -31,6 +33,7 @@ class ClientMetadata(BaseModel):
     token_endpoint_auth_method: AuthMethod = "client_secret_basic"  # noqa: S105 a method, not a secret
     grant_types: tuple[str, ...] = ("authorization_code",)
     response_types: tuple[str, ...] = ("code",)
+    jwks: dict[str, Any] | None = None
 
     @property
     def application(self) -> str:
@@ -59,8 +62,9 @@ class Registration:
             name=visible(metadata.client_name),
             auth_methods=(method,),
             redirect_uris=metadata.redirect_uris,
-            secret=None if method == "none" else secrets.token_urlsafe(32),
+            secret=secrets.token_urlsafe(32) if method in _SECRET_METHODS else None,
             grant_types=tuple(name for name in _GRANT_TYPES if name in metadata.grant_types),
+            keys=_keys(metadata),
         )
         self._clients.add(client)
         hosts = tuple(urlsplit(uri).netloc or urlsplit(uri).scheme for uri in client.redirect_uris)
@@ -92,13 +96,26 @@ def _checked(body: bytes) -> ClientMetadata:
     return metadata
 
 
+def _keys(metadata: ClientMetadata) -> tuple[Key, ...]:
+    """Of a client that proves itself with one; `jwks_uri`, which anybody could have us fetch, is not followed."""
+    if metadata.token_endpoint_auth_method != "private_key_jwt":  # noqa: S105 a method, not a secret
+        return ()
+    try:
+        return client_keys.registered(metadata.jwks)
+    except ValueError:
+        said = "For private_key_jwt send jwks: up to five public keys of P-256, Ed25519, or RSA with 2048 bits or more."
+        raise OAuthError("invalid_client_metadata", said) from None
+
+
 def _information(client: Client, metadata: ClientMetadata, now: int) -> dict[str, Any]:
     """The client information response (RFC 7591 §3.2.1): what we made of the request."""
-    secret = {"client_secret": client.secret, "client_secret_expires_at": 0} if client.secret else {}
+    proof: dict[str, Any] = {"jwks": metadata.jwks} if client.keys else {}
+    if client.secret:
+        proof = {"client_secret": client.secret, "client_secret_expires_at": 0}
     return {
         "client_id": client.id,
         "client_id_issued_at": now,
-        **secret,
+        **proof,
         "client_name": client.name,
         "redirect_uris": list(client.redirect_uris),
         "application_type": metadata.application,

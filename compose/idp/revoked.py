@@ -1,4 +1,4 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from compose.idp.expiring import Expiring
@@ -16,6 +16,7 @@ class Revoked:
     def __init__(self, clock: Callable[[], float], capacity: int = _CAPACITY) -> None:
         self._clock = clock
         self._ended: Expiring[bool] = Expiring(capacity, clock)
+        self._origins: Expiring[tuple[str, ...]] = Expiring(capacity, clock)
 
     def token(self, jti: str, expires_at: float) -> None:
         self._ended.put(f"jti {jti}", value=True, ends=expires_at)
@@ -24,6 +25,15 @@ class Revoked:
         """Every access token of the session, of which none lives longer than it may from now."""
         self._ended.put(f"sid {session}", value=True, ends=self._clock() + TOKEN_LIFETIME_S)
 
+    def derived(self, jti: str, origins: Iterable[Mapping[str, Any]], expires_at: float) -> None:
+        """Let a token that was had for others end with any of them."""
+        names = [name for claims in origins for name in self._names(claims)]
+        self._origins.put(jti, tuple(dict.fromkeys(names)), expires_at)
+
     def holds(self, claims: Mapping[str, Any]) -> bool:
-        names = (f"jti {claims.get('jti')}", f"sid {claims.get('sid')}")
-        return any(self._ended.get(name) for name in names)
+        return any(self._ended.get(name) for name in self._names(claims))
+
+    def _names(self, claims: Mapping[str, Any]) -> tuple[str, ...]:
+        """Under which a token would be ended: itself, its session, and what it was had for."""
+        jti = claims.get("jti")
+        return f"jti {jti}", f"sid {claims.get('sid')}", *(self._origins.get(str(jti)) or ())

@@ -1,6 +1,8 @@
-"""Decide on the consent page as a browser would: get the page, tick, post its form."""
+"""Sign in and decide on the consent page as a browser would: get each page, fill in, post its form."""
 
+import re
 from collections.abc import Collection
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -38,15 +40,31 @@ async def decide(
     return await send(browser, page, form.action, form.answer(decision, untick))
 
 
+async def prove(browser: httpx.AsyncClient, page_url: httpx.URL, code: str | None = None) -> str:
+    """Where the page of the second factor sends the browser; without a `code` the one on the page is entered."""
+    page = await browser.get(page_url)
+    assert page.status_code == 200, f"no page of a second factor: {page.status_code} {page.text}"
+    form = LoginForm(page.text)
+    shown = re.search(r'<code id="code">(\d{6})</code>', page.text)
+    assert shown is not None
+    entered = {"code": shown[1] if code is None else code, "decision": "continue"}
+    return await send(browser, page, form.action, {**form.hidden, **entered})
+
+
 async def sign_in(
     browser: httpx.AsyncClient,
     authorize_url: str,
     persona: str,
     decision: str = "allow",
     untick: Collection[str] = (),
+    **ticked: str,
 ) -> str:
-    """The redirect URL, with `code` or `error`, after somebody chose `persona` and decided, if they were asked to."""
-    location = await choose_persona(browser, authorize_url, persona)
+    """The redirect URL, with `code` or `error`, after somebody chose `persona`, entered the code of a second factor and
+    decided, if they were asked to.
+    """
+    location = await choose_persona(browser, authorize_url, persona, **ticked)
+    if urlsplit(location).path.endswith("/second-factor"):
+        location = await prove(browser, httpx.URL(authorize_url).join(location))
     if not location.startswith("/"):
         return location
     return await decide(browser, httpx.URL(authorize_url).join(location), decision, untick)

@@ -28,10 +28,19 @@ async def test_metadata_is_found_where_clients_look_and_names_the_issuer_byte_fo
         "none",
         "client_secret_basic",
         "client_secret_post",
+        "private_key_jwt",
     }
+    for endpoint in ("token", "introspection", "revocation"):
+        algorithms = set(document[f"{endpoint}_endpoint_auth_signing_alg_values_supported"])
+        assert algorithms == {"ES256", "RS256", "PS256", "EdDSA", "Ed25519"}
     assert "openid" in document["scopes_supported"]
     assert "offline_access" not in document["scopes_supported"]
-    assert document["grant_types_supported"] == ["authorization_code", "refresh_token", "client_credentials"]
+    assert set(document["grant_types_supported"]) == {
+        "authorization_code",
+        "refresh_token",
+        "client_credentials",
+        "urn:ietf:params:oauth:grant-type:token-exchange",
+    }
     assert "none" not in document["introspection_endpoint_auth_methods_supported"]
     assert document["request_uri_parameter_supported"] is False
     assert str(OAuthMetadata.model_validate(document).issuer) == ISSUER

@@ -1,9 +1,12 @@
 from pathlib import Path
 
+import orjson
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError
 from joserfc.jwk import JWKRegistry, KeySet
+from joserfc.util import urlsafe_b64decode
 
 from compose.idp.keys import SigningKeys
 from compose.idp.provider import IdentityProvider
@@ -60,7 +63,14 @@ def test_keys_and_machine_secrets_outlive_the_process_in_private_files(tmp_path:
     jwt.decode(token, KeySet.import_key_set(second.public()), algorithms=["ES256"])
     again = IdentityProvider(ISSUER, resources=RESOURCES, keys_dir=folder)
     assert first.machine_secret("acme-sync") == again.machine_secret("acme-sync")
-    assert {path.name for path in folder.iterdir()} == {"idp-keys.json", "idp-machines.json", "idp-resources.key"}
+    assert first.machine_key("acme-sync").as_dict() == again.machine_key("acme-sync").as_dict()
+    assert first.resource_server_key(CUSTOMERS).as_dict() == again.resource_server_key(CUSTOMERS).as_dict()
+    assert {path.name for path in folder.iterdir()} == {
+        "idp-keys.json",
+        "idp-machines.json",
+        "idp-machine-keys.json",
+        "idp-resources.key",
+    }
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
 
 
@@ -120,10 +130,27 @@ def test_a_key_file_of_another_algorithm_is_rotated(tmp_path: Path) -> None:
     assert [key["alg"] for key in keys] == ["RS256", "ES256"]
 
 
-def test_rsa_is_there_for_those_who_need_it_and_symmetric_keys_are_not() -> None:
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256", "PS256"])
+def test_it_signs_with_what_real_providers_sign_with(algorithm: str) -> None:
     clock = Clock()
-    keys = SigningKeys(clock, algorithm="RS256")
+    keys = SigningKeys(clock, algorithm=algorithm)
     token = keys.sign({"exp": clock.now + 1}, "at+jwt")
-    assert jwt.decode(token, KeySet.import_key_set(keys.public()), algorithms=["RS256"]).header["alg"] == "RS256"
+    assert jwt.decode(token, KeySet.import_key_set(keys.public()), algorithms=[algorithm]).header["alg"] == algorithm
+
+
+def test_an_edwards_signature_says_eddsa_and_its_key_ed25519(tmp_path: Path) -> None:
+    clock = Clock()
+    provider = IdentityProvider(ISSUER, resources=RESOURCES, clock=clock, keys_dir=tmp_path, algorithm="EdDSA")
+    token = provider.mint("support", CUSTOMERS)
+    (key,) = provider.key_set()["keys"]
+    assert (key.get("kty"), key.get("crv"), key.get("alg")) == ("OKP", "Ed25519", "EdDSA")
+    header, payload, signature = token.split(".")
+    assert orjson.loads(urlsafe_b64decode(header.encode()))["alg"] == "EdDSA"
+    verifying = Ed25519PublicKey.from_public_bytes(urlsafe_b64decode(str(key.get("x")).encode()))
+    verifying.verify(urlsafe_b64decode(signature.encode()), f"{header}.{payload}".encode())
+    assert SigningKeys(clock, tmp_path, "EdDSA").read(token) is not None
+
+
+def test_symmetric_keys_are_no_keys_of_a_provider() -> None:
     with pytest.raises(Misconfigured, match="HS256"):
-        SigningKeys(clock, algorithm="HS256")
+        SigningKeys(Clock(), algorithm="HS256")

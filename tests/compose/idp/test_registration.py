@@ -94,6 +94,14 @@ async def test_a_web_application_must_use_https(flow: Flow) -> None:
             {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "private_key_jwt"},
             "invalid_client_metadata",
         ),
+        (
+            {
+                "redirect_uris": [CALLBACK],
+                "token_endpoint_auth_method": "private_key_jwt",
+                "jwks_uri": "https://a.example/jwks",
+            },
+            "invalid_client_metadata",
+        ),
         ({"redirect_uris": [CALLBACK], "application_type": "toaster"}, "invalid_client_metadata"),
         ({"redirect_uris": [CALLBACK], "grant_types": ["client_credentials"]}, "invalid_client_metadata"),
         ({"redirect_uris": [CALLBACK], "response_types": ["token"]}, "invalid_client_metadata"),
