@@ -1,7 +1,7 @@
 """`python -m compose.database`: roles, tables and demo data in an empty PostgreSQL; may be repeated.
 
 ADMIN_URL          of an administrator
-OWNER_PASSWORD, APP_PASSWORD, READER_PASSWORD    what the roles get
+OWNER_PASSWORD, APP_PASSWORD, READER_PASSWORD, OPERATOR_PASSWORD    what the roles get
 """
 
 import asyncio
@@ -44,11 +44,11 @@ async def prepare(admin_url: str, passwords: Passwords) -> None:
 
 
 def main() -> None:
-    names = ("ADMIN_URL", "OWNER_PASSWORD", "APP_PASSWORD", "READER_PASSWORD")
+    names = ("ADMIN_URL", "OWNER_PASSWORD", "APP_PASSWORD", "READER_PASSWORD", "OPERATOR_PASSWORD")
     if missing := [name for name in names if not os.environ.get(name)]:
         raise Misconfigured(f"set {', '.join(missing)}")
-    admin_url, owner, app, reader = (os.environ[name] for name in names)
-    asyncio.run(prepare(admin_url, Passwords(owner, app, reader)))
+    admin_url, *passwords = (os.environ[name] for name in names)
+    asyncio.run(prepare(admin_url, Passwords(*passwords)))
 
 
 if __name__ == "__main__":

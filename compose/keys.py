@@ -8,7 +8,14 @@ from secrets import token_urlsafe
 
 from shared.core.settings import Settings
 
-PASSWORDS = ("POSTGRES_PASSWORD", "OWNER_PASSWORD", "APP_PASSWORD", "READER_PASSWORD", "REDIS_PASSWORD")
+PASSWORDS = (
+    "POSTGRES_PASSWORD",
+    "OWNER_PASSWORD",
+    "APP_PASSWORD",
+    "READER_PASSWORD",
+    "OPERATOR_PASSWORD",
+    "REDIS_PASSWORD",
+)
 _KEY_BYTES = 32
 
 

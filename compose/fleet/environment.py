@@ -45,10 +45,11 @@ def of_replica(shared: Mapping[str, str], port: int, folder: Path) -> dict[str, 
 
 
 def for_commands(plan: Plan, urls: Urls, redis_url: str) -> dict[str, str]:
-    """For `mcp-suite` at a prompt: what a replica is told, and the roles that migrate and that read the audit."""
+    """For `mcp-suite` at a prompt: what a replica is told, and the roles that migrate, read the audit, and switch."""
     folder = plan.folder / "commands"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    told = {"DATABASE_OWNER_URL": urls.owner, "DATABASE_READER_URL": urls.reader, "DATA_DIR": str(folder)}
+    told = {"DATABASE_OWNER_URL": urls.owner, "DATABASE_READER_URL": urls.reader}
+    told |= {"DATABASE_OPERATOR_URL": urls.operator, "DATA_DIR": str(folder)}
     return shared_settings(plan, urls, redis_url) | {f"SUITE_{name}": value for name, value in told.items()}
 
 

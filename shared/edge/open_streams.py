@@ -17,15 +17,17 @@ from shared.core.errors import RateLimited
 from shared.core.settings import Settings
 from shared.edge.draining import Draining
 from shared.state.bus import Bus, Inbox
+from shared.state.switches import Switches
 
 log = structlog.get_logger("streams")
 
 CALLERS = "callers"
 """The bus topic that tells of callers: `{"revoked": {"tenant": …, "subject": …}}` ends all their streams."""
 
-Why = Literal["expired", "revoked", "missed", "draining"]
-"""Why we ended a stream: the token's time was up, somebody took the access away, the bus may have lost such news
-(the client opens another stream, and is checked anew), or this process is about to stop."""
+Why = Literal["expired", "revoked", "suspended", "missed", "draining"]
+"""Why we ended a stream: the token's time was up, somebody took the access away, or stopped the user, client or tenant,
+the bus may have lost such news (the client opens another stream, and is checked anew), or this process is about to
+stop."""
 
 _LOOK_S = 60.0
 _RETRY_S = 10.0
@@ -59,12 +61,20 @@ class OpenStreams:
         most: Of one user (tenant, issuer and subject) at once.
         skew_s: How long after its expiry a token is still accepted.
         clock: Seconds since the epoch.
+        switches: Who is stopped may have none.
     """
 
-    def __init__(self, most: int, skew_s: float = 0, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        most: int,
+        skew_s: float = 0,
+        clock: Callable[[], float] = time.time,
+        switches: Switches | None = None,
+    ) -> None:
         self._most = most
         self._skew_s = skew_s
         self._clock = clock
+        self._switches = switches or Switches()
         self._open: set[Stream] = set()
         self._draining = False
 
@@ -88,6 +98,7 @@ class OpenStreams:
             with stream.scope:
                 if self._draining:
                     stream.end("draining")
+                self._end_if_stopped(stream)
                 yield stream
             if stream.scope.cancelled_caught:
                 stream.ended = stream.ended or "expired"
@@ -99,6 +110,17 @@ class OpenStreams:
         for stream in list(self._open):
             if subject is None or (stream.caller.tenant, stream.caller.subject) == (tenant, subject):
                 stream.end(why)
+
+    def end_stopped(self, _added: object = None) -> None:
+        """End the streams of everybody who is stopped now."""
+        for stream in list(self._open):
+            self._end_if_stopped(stream)
+
+    def _end_if_stopped(self, stream: Stream) -> None:
+        if self._switches.revoked(stream.caller):
+            stream.end("revoked")
+        elif self._switches.suspended(stream.caller) is not None:
+            stream.end("suspended")
 
     def drain(self) -> None:
         """End all streams, and those still to be opened at once."""
@@ -125,12 +147,14 @@ class OpenStreams:
 
 
 @asynccontextmanager
-async def open_streams(bus: Bus, draining: Draining, settings: Settings) -> AsyncGenerator[OpenStreams]:
+async def open_streams(
+    bus: Bus, draining: Draining, settings: Settings, switches: Switches
+) -> AsyncGenerator[OpenStreams]:
     """The streams of this process, which hears of revocations and of its own end as long as the context lasts."""
     async with bus.listening(CALLERS) as inbox, anyio.create_task_group() as tasks:
-        streams = OpenStreams(settings.streams_per_user, settings.clock_skew_s)
+        streams = OpenStreams(settings.streams_per_user, settings.clock_skew_s, switches=switches)
         tasks.start_soon(streams.hear, inbox)
-        with draining.on_begin(streams.drain):
+        with draining.on_begin(streams.drain), switches.on_change(streams.end_stopped):
             try:
                 yield streams
             finally:

@@ -7,8 +7,8 @@ import structlog
 from shared.core.settings import Settings
 from shared.state.contract import Finding
 
-BESIDE_OUR_POOL = 1
-"""The audit writer's."""
+BESIDE_OUR_POOL = 2
+"""The audit writer's, and the one that looks for what is switched off."""
 
 _ALLOWED = """
     SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int

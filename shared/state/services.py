@@ -38,6 +38,7 @@ def _configured(settings: Settings) -> Urls:
         owner=url(settings.database_owner_url),
         app=url(settings.database_url),
         reader=url(settings.database_reader_url),
+        operator=url(settings.database_operator_url),
     )
 
 

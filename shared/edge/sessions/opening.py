@@ -1,12 +1,15 @@
 import secrets
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.requests import Request as Http
 
 from shared.core.caller import Caller
-from shared.core.errors import Failure, RateLimited
+from shared.core.errors import Failure, RateLimited, Suspended
 from shared.core.request import Request
 from shared.core.settings import Settings
+from shared.edge import envelope
 from shared.edge.sessions.underway import Underway
 from shared.pipeline import Pipeline
 from shared.state.sessions import Session, Sessions, TooManySessions
@@ -28,11 +31,12 @@ class Opening:
         """Keep the session; the answer to `initialize`, or the error where there may not be one more.
 
         Raises:
+            Refused: The caller is stopped.
             Unavailable: It cannot be kept, or not be recorded.
         """
         request = self.request(http, "initialize", session.version)
         try:
-            async with self._pipeline.noted(request, caller) as facts:
+            async with self._noted(request, caller, answer["id"]) as facts:
                 ended = await self._keep(session)
                 facts |= {"session": session.handle, **({"ended": ended} if ended else {})}
         except RateLimited as failure:
@@ -46,14 +50,19 @@ class Opening:
 
         Raises:
             RateLimited: Too often.
+            Refused: The caller is stopped.
             Unavailable: Nobody can tell, or record it.
         """
-        async with self._pipeline.noted(self.request(http, "stream", session.version), caller) as facts:
+        async with self._noted(self.request(http, "stream", session.version), caller) as facts:
             facts["session"] = session.handle
 
     async def end(self, http: Http, caller: Caller, session: Session) -> None:
-        """End the session, and everything of it that runs at any replica."""
-        async with self._pipeline.noted(self.request(http, "end", session.version), caller) as facts:
+        """End the session, and everything of it that runs at any replica.
+
+        Raises:
+            Refused: The caller is stopped.
+        """
+        async with self._noted(self.request(http, "end", session.version), caller) as facts:
             facts["session"] = session.handle
             await self._sessions.end(session.tenant, session.handle)
         await self._underway.end(session.handle)
@@ -69,6 +78,14 @@ class Opening:
             client_address=http.client.host if http.client else None,
             agent=http.headers.get("user-agent", "")[:256],
         )
+
+    @asynccontextmanager
+    async def _noted(self, request: Request, caller: Caller, message_id: Any = None) -> AsyncGenerator[dict[str, Any]]:
+        try:
+            async with self._pipeline.noted(request, caller) as facts:
+                yield facts
+        except Suspended as failure:
+            raise envelope.Refused("suspended", 403, 403, failure.message, message_id) from None
 
     async def _keep(self, session: Session) -> list[str]:
         most = self._settings.sessions_per_user

@@ -1,7 +1,8 @@
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -67,7 +68,8 @@ async def ask(url: str, sql: str, *values: object) -> Any:
 
 async def test_an_ordinary_administrator_can_make_them_and_each_logs_in(managed: Managed, urls: Urls) -> None:
     assert not await ask(managed.admin_url, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
-    for url, role in ((urls.owner, "suite_owner"), (urls.app, "suite_app"), (urls.reader, "suite_reader")):
+    for name in ("owner", "app", "reader", "operator"):
+        url, role = getattr(urls, name), f"suite_{name}"
         assert await ask(url, "SELECT current_user || ' ' || current_database()") == f"{role} suite"
 
 
@@ -106,7 +108,27 @@ async def test_no_password_reaches_the_servers_log(managed: Managed, urls: Urls)
     assert managed.passwords.app not in log
 
 
-async def test_only_the_three_may_connect(managed: Managed, urls: Urls) -> None:
+async def test_an_operator_without_a_password_is_made_and_keeps_the_one_it_has(managed: Managed, urls: Urls) -> None:
+    without = await ensure_roles(managed.admin_url, replace(managed.passwords, operator=None))
+    assert without == replace(urls, operator="")
+    assert await ask(urls.operator, "SELECT current_user") == "suite_operator"
+
+
+async def test_an_installation_older_than_the_operator_gets_one(tmp_path: Path) -> None:
+    older = asdict(Passwords.random())
+    del older["operator"]
+    draft = tmp_path / "roles.json"
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(older))
+    with embedded_postgres(tmp_path, durable=False) as server:
+        first = await embedded_urls(server, tmp_path)
+        assert await embedded_urls(server, tmp_path) == first
+        assert await ask(first.operator, "SELECT current_user") == "suite_operator"
+        assert older["app"] in first.app
+    assert (tmp_path / "operator.txt").stat().st_mode & 0o777 == 0o600
+
+
+async def test_only_ours_may_connect(managed: Managed, urls: Urls) -> None:
     async with connected(managed.superuser.admin_url) as superuser:
         await superuser.execute("CREATE ROLE stranger LOGIN PASSWORD 'x'")
         host = urls.app.rpartition("@")[2]
@@ -161,6 +183,7 @@ async def test_search_functions_run_as_a_role_that_cannot_log_in_and_is_bound_by
         ("ALTER ROLE suite_app BYPASSRLS", "ALTER ROLE suite_app NOBYPASSRLS"),
         ("ALTER ROLE suite_search LOGIN", "ALTER ROLE suite_search NOLOGIN"),
         ("GRANT suite_owner TO suite_app", "REVOKE suite_owner FROM suite_app"),
+        ("GRANT suite_owner TO suite_operator", "REVOKE suite_owner FROM suite_operator"),
         ("GRANT suite_search TO suite_reader", "REVOKE suite_search FROM suite_reader"),
     ],
 )
