@@ -247,6 +247,7 @@ async def _pool(dsn: str, settings: Settings) -> Any:
             "statement_timeout": timeout_ms,
             "jit": "off",  # short statements: compiling them takes longer than running them
             "idle_in_transaction_session_timeout": "60000",
+            **({"default_transaction_read_only": "on"} if settings.read_only else {}),
         },
     )
     try:

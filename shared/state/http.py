@@ -1,5 +1,6 @@
 """HTTP to others, within bounds: how long, how much, and to whom."""
 
+from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any, cast
 
@@ -8,6 +9,8 @@ import orjson
 
 JSON_LIMIT_BYTES = 256 * 1024
 OK = 200
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
+"""Uncompressed, because a small body could unpack to any size."""
 _LOOPBACK_DIRECT: dict[str, httpx.AsyncBaseTransport | None] = {
     "all://localhost": None,
     "all://127.0.0.1": None,
@@ -47,16 +50,48 @@ async def get_json(client: httpx.AsyncClient, url: str, limit: int = JSON_LIMIT_
         BadAnswer: Another status than 200, too long, or not a JSON object.
         httpx.HTTPError, httpx.InvalidURL: Not reached, or not in time.
     """
-    # Uncompressed, because a small body could unpack to any size.
-    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    async with client.stream("GET", url, headers=headers, follow_redirects=False) as answer:
-        if answer.status_code != OK:
-            raise BadAnswer(f"status {answer.status_code}")
-        body = bytearray()
-        async for chunk in answer.aiter_raw():
-            body += chunk
-            if len(body) > limit:
-                raise BadAnswer(f"more than {limit} bytes")
+    async with client.stream("GET", url, headers=_HEADERS, follow_redirects=False) as answer:
+        return await _json(answer, limit)
+
+
+async def post_form(
+    client: httpx.AsyncClient,
+    url: str,
+    form: Mapping[str, str],
+    headers: Mapping[str, str],
+    limit: int = JSON_LIMIT_BYTES,
+) -> dict[str, Any]:
+    """POST a form; the answer, and what is raised, as for `get_json`."""
+    sent = {**headers, **_HEADERS}
+    async with client.stream("POST", url, data=dict(form), headers=sent, follow_redirects=False) as answer:
+        return await _json(answer, limit)
+
+
+async def post_form_any(
+    client: httpx.AsyncClient,
+    url: str,
+    form: Mapping[str, str],
+    headers: Mapping[str, str],
+    limit: int = JSON_LIMIT_BYTES,
+) -> tuple[int, dict[str, Any]]:
+    """POST a form; the status and the object of any answer, of a refusal too (RFC 6749 §5.2)."""
+    sent = {**headers, **_HEADERS}
+    async with client.stream("POST", url, data=dict(form), headers=sent, follow_redirects=False) as answer:
+        return answer.status_code, await _object(answer, limit)
+
+
+async def _json(answer: httpx.Response, limit: int) -> dict[str, Any]:
+    if answer.status_code != OK:
+        raise BadAnswer(f"status {answer.status_code}")
+    return await _object(answer, limit)
+
+
+async def _object(answer: httpx.Response, limit: int) -> dict[str, Any]:
+    body = bytearray()
+    async for chunk in answer.aiter_raw():
+        body += chunk
+        if len(body) > limit:
+            raise BadAnswer(f"more than {limit} bytes")
     try:
         document: object = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -12,8 +12,10 @@ from shared.state.keys import Keys
 from shared.state.local import LocalCounters
 from shared.state.local_bus import LocalBus, LocalReplicas
 from shared.state.local_notices import LocalNotices
+from shared.state.local_seen import LocalSeen
 from shared.state.local_sessions import LocalSessions
 from shared.state.notices import Notices
+from shared.state.seen import Seen
 from shared.state.sessions import Sessions
 
 
@@ -30,6 +32,7 @@ class Stores:
     bus: Bus
     notices: Notices
     replicas: Replicas
+    seen: Seen
     spare: Counters | None = None
 
 
@@ -62,7 +65,8 @@ def _local(settings: Settings) -> Stores:
             "set SUITE_REDIS_URL"
         )
     bus = LocalBus()
-    return Stores(LocalCounters(), LocalSessions(bus, settings), bus, LocalNotices(bus), LocalReplicas())
+    sessions, notices = LocalSessions(bus, settings), LocalNotices(bus)
+    return Stores(LocalCounters(), sessions, bus, notices, LocalReplicas(), LocalSeen(settings))
 
 
 @asynccontextmanager
@@ -72,6 +76,7 @@ async def _open_redis(url: str, settings: Settings, keys: Keys) -> AsyncGenerato
     from shared.state.redis_bus import open_redis_bus  # noqa: PLC0415 - as said above
     from shared.state.redis_notices import RedisNotices  # noqa: PLC0415 - as said above
     from shared.state.redis_replicas import RedisReplicas  # noqa: PLC0415 - as said above
+    from shared.state.redis_seen import RedisSeen  # noqa: PLC0415 - as said above
     from shared.state.redis_sessions import RedisSessions  # noqa: PLC0415 - as said above
 
     async with (
@@ -82,7 +87,7 @@ async def _open_redis(url: str, settings: Settings, keys: Keys) -> AsyncGenerato
         sessions = RedisSessions(redis, settings, keys.sessions)
         notices, replicas = RedisNotices(redis, settings, bus), RedisReplicas(redis, settings)
         spare = LocalCounters() if settings.redis_loss_reads == "local" else None
-        yield Stores(counters, sessions, bus, notices, replicas, spare)
+        yield Stores(counters, sessions, bus, notices, replicas, RedisSeen(redis, settings), spare)
 
 
 async def _leave(replicas: Replicas) -> None:

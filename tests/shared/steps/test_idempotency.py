@@ -20,7 +20,9 @@ from tests.harness import Suite
 pytestmark = pytest.mark.anyio
 
 Make = Callable[..., Awaitable[Suite]]
-SAM = Caller("sam", "https://issuer.example", "client", "acme", Caller.granted("customers:write"))
+SAM = Caller(
+    "sam", "https://issuer.example", "client", "acme", Caller.granted("customers:write"), frozenset({"manager"})
+)
 
 
 def new_customer(key: str | None = None, **changes: Any) -> dict[str, Any]:
@@ -195,8 +197,9 @@ async def test_a_key_counts_only_for_the_same_caller_program_server_and_tool(sui
     tool, name = tools.tools.tools["create_customer"], f"Part {part}"
     other = {
         "server": (replace(server, name="other"), SAM, tool),
-        "tool": (server, SAM, replace(tool, name="other")),
+        "tool": (server, SAM, replace(tool, name="archive_customer")),
     }.get(part) or (server, replace(SAM, **{part: "globex"}), tool)
+    suite.parts.policies["other"] = suite.parts.policies["customers"]
     known = {row["claim"] for row in await suite.sql("SELECT claim FROM suite.ledger")}
     for served, caller, called in ((server, SAM, tool), other, (server, SAM, tool)):
         request = Request(served.name, "tool", called.name, new_customer(f"part-key-{part}", name=name))

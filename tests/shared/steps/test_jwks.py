@@ -3,138 +3,25 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
-from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
-from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
-from starlette.routing import Route
 from structlog.testing import capture_logs
 
 from shared.core.errors import Misconfigured, Unavailable
-from shared.core.settings import Settings
-from shared.state.http import BadAnswer, get_json, open_client
+from shared.state.discovery import metadata_urls
+from shared.state.http import BadAnswer, get_json
 from shared.steps import jwks as module
-from shared.steps.jwks import BURST, Jwks, metadata_urls
+from shared.steps.jwks import BURST, Jwks
+from tests.shared.steps.issuing import public
+from tests.shared.steps.loopback_issuer import RFC8414, SECOND, Clock, Issuer, open_jwks
 
 pytestmark = pytest.mark.anyio
 
-FIRST = ECKey.generate_key("P-256")
-SECOND = ECKey.generate_key("P-256")
-RFC8414 = "/.well-known/oauth-authorization-server/idp"
 OIDC_INSERTED = "/.well-known/openid-configuration/idp"
 OIDC_APPENDED = "/idp/.well-known/openid-configuration"
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-def public(key: Key, **declared: object) -> dict[str, Any]:
-    return {**key.as_dict(private=False), **declared}
-
-
-@dataclass
-class Issuer:
-    """An issuer whose every answer a test can change."""
-
-    origin: str
-    keys: Any = field(default_factory=lambda: [public(FIRST, kid="first")])
-    metadata_at: str = RFC8414
-    keys_at: str = "/idp/jwks"
-    metadata: dict[str, object] = field(default_factory=dict[str, object])
-    instead: Response | None = None
-    hold: asyncio.Event | None = None
-    encodings: set[str] = field(default_factory=set[str])
-    asked: list[str] = field(default_factory=list[str])
-    reached: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def name(self) -> str:
-        return f"{self.origin}/idp"
-
-    @property
-    def fetches(self) -> int:
-        return self.asked.count(self.keys_at)
-
-    async def answer(self, request: Request) -> Response:
-        path = request.url.path
-        self.asked.append(path)
-        self.encodings.add(request.headers.get("accept-encoding", ""))
-        self.reached.set()
-        if self.hold is not None:
-            await self.hold.wait()
-        if self.instead is not None:
-            return self.instead
-        if path == self.keys_at:
-            return JSONResponse({"keys": self.keys})
-        if path == self.metadata_at:
-            return JSONResponse({"issuer": self.name, "jwks_uri": self.origin + self.keys_at} | self.metadata)
-        return Response(status_code=404)
-
-
-@dataclass
-class Door:
-    origin: str = ""
-    issuer: Issuer | None = None
-
-    async def answer(self, request: Request) -> Response:
-        assert self.issuer
-        return await self.issuer.answer(request)
-
-
-@pytest.fixture(scope="module")
-async def door() -> AsyncIterator[Door]:
-    """One HTTP server for all tests; connections queue on its socket until it is up."""
-    door = Door()
-    app = Starlette(routes=[Route("/{path:path}", door.answer)])
-    config = uvicorn.Config(app, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        door.origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        task = asyncio.create_task(server.serve([listener]))
-        yield door
-        server.should_exit = True
-        async with asyncio.timeout(5):
-            await task
-
-
-@pytest.fixture
-def issuer(door: Door) -> Issuer:
-    door.issuer = Issuer(door.origin)
-    return door.issuer
-
-
-@dataclass
-class Clock:
-    now: float = 1000
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with open_client() as client:
-        yield client
-
-
-@pytest.fixture
-async def jwks(issuer: Issuer, client: httpx.AsyncClient, clock: Clock) -> AsyncIterator[Jwks]:
-    jwks = Jwks(Settings(issuer=issuer.name), client, clock)
-    yield jwks
-    await jwks.aclose()
 
 
 @pytest.mark.parametrize("place", [RFC8414, OIDC_INSERTED, OIDC_APPENDED])
@@ -159,8 +46,8 @@ def test_metadata_is_looked_for_where_the_standards_say() -> None:
 
 
 async def test_a_configured_key_set_needs_no_metadata(issuer: Issuer, client: httpx.AsyncClient, clock: Clock) -> None:
-    settings = Settings(issuer="https://elsewhere.example", jwks_url=f"{issuer.name}/jwks")
-    assert await Jwks(settings, client, clock).find("ES256", "first")
+    jwks = open_jwks(client, clock, issuer="https://elsewhere.example", jwks_url=f"{issuer.name}/jwks")
+    assert await jwks.find("ES256", "first")
     assert issuer.asked == ["/idp/jwks"]
 
 
@@ -192,35 +79,36 @@ async def test_an_issuer_differing_by_a_slash_is_another_issuer(issuer: Issuer, 
 
 @pytest.mark.parametrize("host", ["idp.example", "127.0.0.1.example", "10.0.0.1"])
 async def test_plain_http_is_for_loopback_and_the_laptop_alone(client: httpx.AsyncClient, host: str) -> None:
-    Jwks(Settings(issuer=f"http://{host}/idp"), client)
+    open_jwks(client, issuer=f"http://{host}/idp")
     for setting in ("issuer", "jwks_url"):
+        named: dict[str, Any] = {setting: f"http://{host}/x"}
         with pytest.raises(Misconfigured):
-            Jwks(Settings.model_validate({"environment": "prod", setting: f"http://{host}/x"}), client)
+            open_jwks(client, environment="prod", **named)
 
 
 async def test_a_fleet_needs_tls_to_its_issuer_whatever_its_environment(client: httpx.AsyncClient) -> None:
-    fleet = {
+    fleet: dict[str, Any] = {
         "profile": "fleet",
         "public_url": "https://suite.example",
         "database_url": "postgresql://db.example/suite",
         "redis_url": "redis://redis.example",
         **dict.fromkeys(("audit_keys", "ledger_keys", "cursor_keys", "session_keys", "state_keys"), ("k",)),
     }
-    Jwks(Settings.model_validate({**fleet, "issuer": "https://idp.example"}), client)
+    open_jwks(client, **fleet, issuer="https://idp.example")
     with pytest.raises(Misconfigured):
-        Jwks(Settings.model_validate({**fleet, "issuer": "http://idp.example"}), client)
+        open_jwks(client, **fleet, issuer="http://idp.example")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "idp.localhost"])
 async def test_plain_http_to_loopback_is_allowed_everywhere(client: httpx.AsyncClient, host: str) -> None:
-    Jwks(Settings(environment="prod", issuer=f"http://{host}:8080/idp"), client)
+    open_jwks(client, environment="prod", issuer=f"http://{host}:8080/idp")
 
 
 async def test_a_jwks_uri_without_tls_is_refused_in_production(
     issuer: Issuer, client: httpx.AsyncClient, clock: Clock
 ) -> None:
     issuer.metadata = {"jwks_uri": "http://idp.example/jwks"}
-    jwks = Jwks(Settings(environment="prod", issuer=issuer.name), client, clock)
+    jwks = open_jwks(client, clock, environment="prod", issuer=issuer.name)
     with capture_logs() as logs, pytest.raises(Unavailable):
         await jwks.find("ES256", "first")
     assert [entry["error"] for entry in logs] == ["BadAnswer"]
@@ -284,7 +172,7 @@ async def test_an_issuer_that_hangs_is_given_up(issuer: Issuer, jwks: Jwks, monk
 async def test_an_issuer_that_is_not_there_is_unavailable(client: httpx.AsyncClient) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    jwks = Jwks(Settings(issuer=f"http://127.0.0.1:{port}"), client)
+    jwks = open_jwks(client, issuer=f"http://127.0.0.1:{port}")
     with pytest.raises(Unavailable) as refusal:
         await jwks.find("ES256", "first")
     assert refusal.value.retryable
@@ -427,76 +315,12 @@ async def test_a_new_key_is_found_within_seconds_of_a_storm(issuer: Issuer, jwks
     assert await jwks.find("ES256", "second")
 
 
-@pytest.mark.parametrize(
-    "entry",
-    [
-        public(FIRST, kid="k", use="enc"),
-        public(FIRST, kid="k", key_ops=["sign"]),
-        public(FIRST, kid="k", key_ops="verify"),
-        public(FIRST, kid="k", alg="ES384"),
-        public(FIRST, kid="k", alg=["ES256"]),
-        public(FIRST, kid=7),
-        public(FIRST, kid="k", crv="P-999"),
-        public(FIRST, kid="k", x="!!"),
-        public(FIRST, kid="k", x=public(SECOND)["x"]),
-        public(FIRST, kid="k", kty="RSA"),
-        public(FIRST, kid="k", kty=["EC"]),
-        public(ECKey.generate_key("P-384"), kid="k"),
-        public(ECKey.generate_key("secp256k1"), kid="k"),
-        public(OKPKey.generate_key("X25519"), kid="k"),
-        FIRST.as_dict(private=True, kid="k"),
-        OctKey.import_key(b"k" * 32).as_dict(kid="k"),
-        {"kid": "k"},
-        "k",
-        None,
-    ],
-)
-async def test_a_key_that_does_not_fit_is_left_out_and_the_others_stay(
-    issuer: Issuer, jwks: Jwks, entry: object
-) -> None:
-    issuer.keys.append(entry)
-    assert await jwks.find("ES256", "k") is None
-    assert await jwks.find("ES256", "first")
-
-
-async def test_a_short_rsa_key_is_left_out(issuer: Issuer, jwks: Jwks) -> None:
-    with pytest.warns(UserWarning, match="2048"):
-        short = RSAKey.generate_key(1024)
-    issuer.keys = [public(short, kid="short"), public(RSAKey.generate_key(2048), kid="long")]
-    assert await jwks.find("RS256", "short") is None
-    assert await jwks.find("RS256", "long")
-
-
-async def test_a_token_without_a_key_id_is_checked_only_if_one_key_fits(issuer: Issuer, jwks: Jwks) -> None:
-    issuer.keys.append(public(OKPKey.generate_key("Ed25519"), kid="ed"))
-    assert await jwks.find("ES256", None)
-    assert await jwks.find("EdDSA", None)
-    assert await jwks.find("RS256", None) is None
-    assert issuer.fetches == 1
-    issuer.keys.append(public(SECOND, kid="second"))
-    await jwks.find("ES256", "second")
-    assert await jwks.find("ES256", None) is None
-
-
-async def test_a_key_without_an_id_serves_any_id_only_if_it_alone_fits(issuer: Issuer, jwks: Jwks) -> None:
-    issuer.keys.append(public(SECOND))
-    nameless = await jwks.find("ES256", "anything")
-    assert nameless
-    assert nameless.kid is None
-    assert (await jwks.find("ES256", "first")) != nameless
-    assert issuer.fetches == 1
-
-
-async def test_two_keys_under_one_id_are_never_guessed_between(issuer: Issuer, jwks: Jwks) -> None:
-    issuer.keys.append(public(SECOND, kid="first"))
-    assert await jwks.find("ES256", "first") is None
-
-
 async def test_a_failure_is_logged_without_what_was_answered(issuer: Issuer, jwks: Jwks) -> None:
     issuer.instead = Response('{"keys": "very-secret"}')
     with capture_logs() as logs, pytest.raises(Unavailable):
         await jwks.find("ES256", "first")
-    assert logs == [{"event": "issuer_keys_not_fetched", "error": "BadAnswer", "log_level": "warning"}]
+    told = {"event": "issuer_keys_not_fetched", "issuer": issuer.name, "error": "BadAnswer"}
+    assert logs == [{**told, "log_level": "warning"}]
 
 
 async def test_closing_ends_a_fetch_under_way(issuer: Issuer, jwks: Jwks) -> None:
