@@ -22,6 +22,7 @@ class SignIn:
     """Somebody who signs in as `persona`, and the storage of their client.
 
     Attributes:
+        ticked: Boxes of the sign-in page that are ticked.
         asked: The authorization URLs the browser was sent to.
         trace: Each exchange of the client: method, url, status, challenge (`WWW-Authenticate`), and, of those
             that did not go to the server itself, the bodies `sent` and `answer`.
@@ -33,6 +34,7 @@ class SignIn:
         self._client: OAuthClientInformationFull | None = None
         self._tokens: OAuthToken | None = None
         self._answer: dict[str, list[str]] = {}
+        self.ticked: dict[str, str] = {}
         self.asked: list[str] = []
         self.trace: list[dict[str, Any]] = []
 
@@ -51,7 +53,7 @@ class SignIn:
     async def browse(self, authorize_url: str) -> None:
         self.asked.append(authorize_url)
         async with httpx.AsyncClient() as browser:
-            location = await sign_in(browser, authorize_url, self._persona)
+            location = await sign_in(browser, authorize_url, self._persona, **self.ticked)
         assert location.startswith(CALLBACK)
         self._answer = parse_qs(urlsplit(location).query)
 
