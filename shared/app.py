@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anyio
@@ -23,26 +23,31 @@ from shared.edge.address import Address
 from shared.edge.common import Common
 from shared.edge.direct import Direct
 from shared.edge.draining import Draining
+from shared.edge.exchange import open_exchanges
 from shared.edge.gate import Gate
 from shared.edge.hosts import HostAndOrigin
 from shared.edge.http import Endpoint, metadata
 from shared.edge.open_streams import open_streams
 from shared.edge.pressure import Pressure
 from shared.edge.refusals import Refusals
+from shared.edge.sessions.stopped import ending_stopped
 from shared.edge.show_replica import ShowReplica
 from shared.pipeline import Pipeline
 from shared.state.database import Database, open_database
 from shared.state.foreign import Foreign, open_domain
-from shared.state.http import open_client
 from shared.state.keys import Keys, load_keys
 from shared.state.room import BESIDE_OUR_POOL, warn_if_cramped
 from shared.state.stores import Stores, open_stores
+from shared.state.switch_table import purge
+from shared.state.switch_watch import open_switches
+from shared.state.switches import Switches
 from shared.steps.audit.recovery import recover
 from shared.steps.audit.writer import Writer, open_writer
 from shared.steps.auth import Verifier
 from shared.steps.idempotency import Ledger
-from shared.steps.jwks import Jwks
 from shared.steps.limits import Limits
+from shared.steps.policy import Here, InForce, Policy
+from shared.steps.providers import open_providers
 
 _EXPOSED_HEADERS = ("WWW-Authenticate", "Retry-After", "Mcp-Session-Id", "MCP-Protocol-Version")
 _LOOK_AFTER_S = 60.0
@@ -60,14 +65,22 @@ class Parts:
     database: Database
     writer: Writer
     stores: Stores
+    switches: Switches
     pressure: Pressure
     checks: dict[str, health.Check] = field(default_factory=dict[str, health.Check])
     domains: dict[str, Foreign] = field(default_factory=dict[str, Foreign])
+    policies: dict[str, InForce] = field(default_factory=dict[str, InForce])
+
+    @property
+    def here(self) -> Here:
+        """What policies may know of this process."""
+        return Here(self.settings.environment, self.settings.read_only)
 
     def pipeline(self, server: Server) -> Pipeline:
         """The request path of one server."""
         return Pipeline(
             sink=self.writer,
+            policy=Policy(self.policies[server.name], self.here, self.stores.seen),
             limits=Limits(self.stores.counters, self.settings, server.name, self.stores.spare, self.pressure.pressed),
             ledger=Ledger(self.database, self.keys.ledger, self.settings, server.name),
             domain=self.domains.get(server.name, self.database),
@@ -75,6 +88,8 @@ class Parts:
             deadline_s=self.settings.deadline_s,
             slow_call_s=self.settings.slow_call_s,
             notices=self.stores.notices,
+            seen=self.stores.seen,
+            switches=self.switches,
         )
 
 
@@ -89,40 +104,57 @@ async def open_parts(settings: Settings, database_url: str) -> AsyncGenerator[Pa
             await warn_if_cramped(connection, settings, BESIDE_OUR_POOL)
         writer = await stack.enter_async_context(open_writer(database_url, keys.audit, settings))
         stores = await stack.enter_async_context(open_stores(settings, keys))
+        watching = await stack.enter_async_context(open_switches(database, database_url, stores.bus, settings))
         await recover(database, writer, settings)  # before keys are purged, which would take its evidence away
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
-        tasks.start_soon(_look_after, database, writer, settings)
+        if not settings.read_only:
+            tasks.start_soon(_look_after, database, writer, settings)
         checks: dict[str, health.Check] = {"database": database.check, "audit": writer.check}
+        checks["switches"] = watching.check
         if stores.spare is None:  # else reads go on without Redis, and must find their way here
             checks["limits"] = stores.counters.check
-        yield Parts(settings, keys, database, writer, stores, Pressure(settings), checks)
+        yield Parts(settings, keys, database, writer, stores, watching.switches, Pressure(settings), checks)
 
 
 async def _look_after(database: Database, writer: Writer, settings: Settings) -> None:
-    """Every minute, settle what a dead replica left behind and forget keys past their time."""
+    """Every minute, settle what a dead replica left behind and forget keys and switches past their time."""
     while True:
         await anyio.sleep(_LOOK_AFTER_S)
         try:
             await recover(database, writer, settings)
             await database.purge_ledger()
+            async with database.connection() as connection:
+                await purge(connection)
         except Failure as failure:
             log.warning("looking after the ledger failed, will try again", code=failure.code)
 
 
 @asynccontextmanager
 async def open_domains(parts: Parts, servers: Sequence[Server]) -> AsyncGenerator[list[Server]]:
-    """The servers as this process serves them: over their own tables, or over views of a company's own database."""
+    """The servers as this process serves them, with their policies in force: over their own tables, or over views of a
+    company's own database.
+    """
     async with AsyncExitStack() as stack:
+        tasks = await stack.enter_async_context(anyio.create_task_group())
+        stack.callback(tasks.cancel_scope.cancel)
         served: list[Server] = []
         for server in servers:
+            policy = parts.policies[server.name] = InForce(server, parts.settings.policy_dir)
+            tasks.start_soon(policy.keep)
             url = parts.settings.domain_url.get(server.name)
-            served.append(server.over_views() if url else server)
+            served.append(_as_served(server, parts.settings))
             if url and server.views:
                 opening = open_domain(server.name, url.get_secret_value(), server.views, parts.settings)
                 domain = parts.domains[server.name] = await stack.enter_async_context(opening)
                 parts.checks[f"{server.name} database"] = domain.check
         yield served
+
+
+def _as_served(server: Server, settings: Settings) -> Server:
+    if server.name in settings.domain_url:
+        return server.over_views()
+    return replace(server, workers=()) if settings.read_only else server
 
 
 @asynccontextmanager
@@ -182,10 +214,10 @@ async def open_app(
         stack.callback(tasks.cancel_scope.cancel)
         refusals = Refusals(parts.writer)
         tasks.start_soon(refusals.run)
-        jwks = Jwks(settings, await stack.enter_async_context(open_client()))
-        stack.push_async_callback(jwks.aclose)
+        providers = await stack.enter_async_context(open_providers(settings))
         draining = draining or Draining()
-        streams = await stack.enter_async_context(open_streams(parts.stores.bus, draining, settings))
+        streams = await stack.enter_async_context(open_streams(parts.stores.bus, draining, settings, parts.switches))
+        await stack.enter_async_context(ending_stopped(parts.switches, parts.stores.sessions, parts.stores.bus))
         common = Common(
             settings=settings,
             refusals=refusals,
@@ -197,6 +229,7 @@ async def open_app(
             streams=streams,
             pressure=parts.pressure,
             draining=draining,
+            exchanges=await stack.enter_async_context(open_exchanges(settings)),
         )
         served = await stack.enter_async_context(open_domains(parts, servers))
         await stack.enter_async_context(open_workers(parts, served, draining))
@@ -205,11 +238,12 @@ async def open_app(
         endpoints: dict[str, ASGIApp] = {}
         for server in served:
             address = addresses[server.name]
-            verifier = Verifier(settings, address.resource, jwks)
+            revoked = parts.switches.revoked
+            verifier = Verifier(settings, server.name, address.resource, providers, revoked=revoked)
             endpoint = Endpoint(server, address, parts.pipeline(server), verifier, common)
             await stack.enter_async_context(endpoint.run())
             gate = endpoints[address.path] = Gate(endpoint, server.name, parts.pressure, refusals, settings)
-            shown = metadata(server, address, settings.token_issuer)
+            shown = metadata(server, address, list(providers))
             routes.append(Route(address.path, gate))
             routes += [Route(path, _metadata_answer(shown)) for path in address.metadata_paths]
         app: ASGIApp = Starlette(routes=routes, middleware=_middleware(settings))

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from shared.core.asking import Answers
+from shared.core.asking import Answers, Asked
 from shared.core.caller import Caller
-from shared.core.errors import Forbidden, InvalidCursor, Timeout, Unavailable, UnknownTarget
+from shared.core.delegation import NOBODY, Noted
+from shared.core.errors import Forbidden, InvalidCursor, Suspended, Timeout, Unavailable, UnknownTarget
+from shared.core.labels import Label
 from shared.core.request import Request
 from shared.core.tool import Arguments, Call, Tool
 from shared.core.tracing import span, traced
@@ -17,27 +20,30 @@ from shared.state.database import Database
 from shared.state.foreign import Foreign
 from shared.state.keys import KeyRing
 from shared.state.notices import Notices
-from shared.steps import audit, policy
+from shared.state.seen import Seen
+from shared.state.switches import Switches
+from shared.steps import approvals, audit
 from shared.steps.idempotency import Ledger, Slot
 from shared.steps.limits import Limiter
+from shared.steps.policy import Policy, enforce
 from shared.steps.redaction import Redacted, redact
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What every call to one server passes, over HTTP and stdio alike.
-
-    Policy's decision (Cedar) belongs after `parse`, and approvals after the ledger's claim, in its transaction.
-    """
+    """What every call to one server passes, over HTTP and stdio alike."""
 
     sink: audit.Sink
+    policy: Policy
     limits: Limiter
     ledger: Ledger
     domain: Database | Foreign
     cursor_keys: KeyRing
     deadline_s: float
+    seen: Seen
     slow_call_s: float = 1.0
     notices: Notices | None = None
+    switches: Switches = field(default_factory=Switches)
 
     async def call(self, request: Request, caller: Caller, tool: Tool | None) -> Redacted:
         """Answer one call of a tool, or one read of a resource.
@@ -51,16 +57,24 @@ class Pipeline:
             async with self.limits.admitted(request, caller, tool) as left:
                 with span("parse"):
                     query = entry.query = tool.parse(request.arguments)
+                decision = await self.policy.decide(caller, tool, query)
+                entry.facts |= decision.facts()
+                enforce(decision, tool)
+                caller = self.policy.narrowed(caller)
                 async with self.ledger.once(entry, caller, tool, query) as slot:
                     answer = slot.answer
                     if answer is None:
-                        answer = slot.answer = await self._run(request, caller, tool, query, slot)
+                        answers = Answers(request.answers)
+                        approvals.satisfy(decision, request, tool, query, answers)
+                        answer = slot.answer = await self._answer(entry, caller, tool, query, slot, answers)
+                    # On replay too: the caller's rights may have shrunk.
+                    with span("redact"):
+                        shown = redact(answer, caller, f"{request.server}:pii")
+                    entry.facts["redacted"] = list(shown.redactions)
+                    # Before the commit: what cannot be remembered is not done.
+                    await self._note(entry, caller, tool.labels | slot.labels | shown.labels)
                 if slot.changes and self.notices is not None:
                     await self.notices.publish(request.server, caller.tenant, slot.changes)
-                # On replay too: the caller's rights may have shrunk.
-                with span("redact"):
-                    shown = redact(answer, caller, f"{request.server}:pii")
-                entry.facts["redacted"] = list(shown.redactions)
         return replace(shown, left=left)
 
     async def catalogue(self, request: Request, caller: Caller, tools: Mapping[str, Tool]) -> list[str]:
@@ -71,9 +85,14 @@ class Pipeline:
         """
         async with audit.record(self.sink, request, caller):
             await self.limits.admit(request, caller, None)
+            self._refuse_suspended(caller)
             if request.arguments.get("cursor") is not None:
                 raise InvalidCursor
-            return [name for name, tool in tools.items() if policy.shows(caller, tool)]
+            return [name for name, tool in tools.items() if self.shows(request.server, caller, tool)]
+
+    def shows(self, server: str, caller: Caller, tool: Tool) -> bool:
+        """Whether lists show the tool to this caller: it is on, and scope and policy allow it."""
+        return not self.switches.hides(server, tool.name, caller) and self.policy.shows(caller, tool)
 
     @asynccontextmanager
     async def noted(self, request: Request, caller: Caller) -> AsyncGenerator[dict[str, Any]]:
@@ -82,6 +101,7 @@ class Pipeline:
         """
         async with audit.record(self.sink, request, caller) as entry:
             await self.limits.admit(request, caller, None)
+            self._refuse_suspended(caller)
             yield entry.facts
 
     @asynccontextmanager
@@ -104,9 +124,8 @@ class Pipeline:
                 tool = await self._visible(request, caller, tool)
                 await self.limits.admit(request, caller, tool)
             else:
-                tool = policy.visible(caller, tool, request)
-            query = entry.query = tool.parse(request.arguments)
-            await self._run(request, caller, tool, query, Slot())
+                tool = self._on(request, caller, tool)
+            entry.query = await self._read(request, caller, tool)
             yield
 
     async def recheck(self, request: Request, caller: Caller, tool: Tool | None) -> None:
@@ -119,8 +138,7 @@ class Pipeline:
             SuiteError: The caller may not.
         """
         try:
-            seen = policy.visible(caller, tool, request)
-            await self._run(request, caller, seen, seen.parse(request.arguments), Slot())
+            await self._read(request, caller, self._on(request, caller, tool))
         except (Unavailable, Timeout):
             raise
         except Exception:  # crashes too: whatever ends a subscription has its record
@@ -131,22 +149,65 @@ class Pipeline:
     async def _visible(self, request: Request, caller: Caller, tool: Tool | None) -> Tool:
         """The tool, if this caller may use it. Refusals are charged too, or they would be free to repeat."""
         try:
-            return policy.visible(caller, tool, request)
-        except (Forbidden, UnknownTarget):
+            return self._on(request, caller, tool)
+        except (Forbidden, Suspended, UnknownTarget):
             await self.limits.admit(request, caller, None)
             raise
 
+    def _on(self, request: Request, caller: Caller, tool: Tool | None) -> Tool:
+        """The tool, if neither it nor the caller is switched off, and policy lets this caller know of it."""
+        self._refuse_suspended(caller)
+        hidden = tool is not None and self.switches.hides(request.server, tool.name, caller)
+        return self.policy.visible(caller, None if hidden else tool, request)
+
+    def _refuse_suspended(self, caller: Caller) -> None:
+        if (suspended := self.switches.suspended(caller)) is not None:
+            raise suspended
+
+    async def _read(self, request: Request, caller: Caller, tool: Tool) -> Arguments:
+        """Read a resource for nobody to see: whether the caller may, and whether it is there."""
+        query = tool.parse(request.arguments)
+        decision = await self.policy.decide(caller, tool, query)
+        enforce(decision, tool)
+        answers = Answers({})
+        approvals.satisfy(decision, request, tool, query, answers)
+        await self._run(request, self.policy.narrowed(caller), tool, query, Slot(), answers)
+        return query
+
+    async def _answer(
+        self, entry: audit.Entry, caller: Caller, tool: Tool, query: Arguments, slot: Slot, answers: Answers
+    ) -> Any:
+        try:
+            return await self._run(entry.request, caller, tool, query, slot, answers)
+        except Asked:  # the client reads the question, and what is in it
+            await self._note(entry, caller, tool.labels | slot.labels)
+            raise
+        finally:
+            if slot.acted_at:
+                entry.facts["acted_at"] = slot.acted_at
+
+    async def _note(self, entry: audit.Entry, caller: Caller, labels: AbstractSet[Label]) -> None:
+        """Remember what the caller is about to be given: it counts for what it may do next."""
+        if labels:
+            with span("note"):
+                await self.seen.note(caller, labels)
+            entry.facts["labels"] = sorted(labels)
+
     @traced("tool")
-    async def _run(self, request: Request, caller: Caller, tool: Tool, query: Arguments, slot: Slot) -> Any:
+    async def _run(
+        self, request: Request, caller: Caller, tool: Tool, query: Arguments, slot: Slot, answers: Answers
+    ) -> Any:
         call = Call(
             caller=caller,
             database=self.domain.reads(caller.tenant),
             cursors=SealedCursors(self.cursor_keys, caller, f"{request.server}.{tool.name}"),
             request_id=request.request_id,
             open_transaction=slot.transaction,
-            answers=Answers(request.answers),
+            answers=answers,
             tell_progress=request.progress,
             changes=slot.changes,
+            labels=slot.labels,
+            on_behalf=Noted(request.on_behalf or NOBODY, slot.acted_at),
         )
         deadline_s = tool.deadline_s or self.deadline_s
         try:

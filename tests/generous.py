@@ -1,6 +1,10 @@
-"""Limits that are on, and out of the way of tests that are not about limits."""
+"""Limits and policies that are on, and out of the way of tests that are not about them."""
 
+from pathlib import Path
 from typing import Any
+
+EVERYBODY = Path(__file__).with_name("everybody.cedar")
+"""A policy: everybody may do what their token says."""
 
 LIMITS: dict[str, Any] = {
     **dict.fromkeys(("calls_per_minute", "tool_calls_per_minute", "burst"), 100_000),

@@ -57,11 +57,12 @@ class Databases:
         try:
             await connection.execute(f"CREATE DATABASE {name} TEMPLATE {source} OWNER suite_owner")
             await connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
-            await connection.execute(f"GRANT CONNECT ON DATABASE {name} TO suite_app, suite_reader")
+            await connection.execute(f"GRANT CONNECT ON DATABASE {name} TO suite_app, suite_reader, suite_operator")
         finally:
             await connection.close()
         self.made.append(name)
-        return Urls(*(_on(url, name) for url in (self.template.owner, self.template.app, self.template.reader)))
+        kept = self.template
+        return Urls(*(_on(url, name) for url in (kept.owner, kept.app, kept.reader, kept.operator)))
 
 
 def _on(url: str, database: str) -> str:
@@ -203,10 +204,15 @@ def modern_headers(method: str, params: dict[str, Any]) -> dict[str, str]:
 async def open_suite(
     urls: Urls, folder: Path, admin_url: str = "", *, served: Sequence[Server] = (), **overrides: Any
 ) -> AsyncGenerator[Suite]:
-    """The application with all servers, or those given, serving on a free loopback port."""
+    """The application with all servers, or those given, serving on a free loopback port.
+
+    An override that is a function is called with the application's URL, which nobody knows before.
+    """
     with bind(Settings(port=0)) as listening:
         port = listening.getsockname()[1]
-        values: dict[str, Any] = {**GENEROUS, "port": port, "data_dir": folder, **overrides}
+        url = f"http://127.0.0.1:{port}"
+        given = {name: value(url) if callable(value) else value for name, value in overrides.items()}
+        values: dict[str, Any] = {**GENEROUS, "port": port, "data_dir": folder, **given}
         settings = Settings(**values)
         served = served or servers.every()
         where = addresses(settings, served, alone=False)

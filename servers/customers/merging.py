@@ -50,7 +50,7 @@ class Merged(Answer):
 
 # Whoever merges decides from contact data that two records are one person, and moves it from one to the other:
 # without customers:pii that would be guessing, and filling in what one may not change.
-@tools.write("customers:write", PII, risk=Risk.HIGH, inverse="undo_change")
+@tools.write("customers:write", PII, risk=Risk.HIGH, inverse="undo_change", acr="aal2", max_age_s=3600)
 async def merge_customers(call: Call, query: Merge) -> Merged:
     """Merge a duplicate into the customer to keep: orders and notes move, empty contact fields are filled,
     tags are united, and the duplicate is archived with merged_into. Nothing the kept one has is overwritten,

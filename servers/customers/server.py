@@ -22,6 +22,7 @@ server = Server(
     ),
     tools=tools,
     baseline=("customers:read",),
+    policy=Path(__file__).with_name("policy.cedar"),
     migrations=Path(__file__).parent / "migrations",
     workers=(exports.work,),
     views=views,

@@ -15,7 +15,7 @@ class RoundTrip:
     """A context around one round trip.
 
     Args:
-        backend: `postgres`, `redis`, `audit` or `jwks`.
+        backend: `postgres`, `redis`, `audit`, `jwks`, `introspection` or `exchange`.
         operation: From a fixed set.
         attributes: Of the span; never a value of a caller or of a row.
     """

@@ -8,6 +8,17 @@ Trust = Literal["person", "service", "delegated", "hybrid"]
 person (RFC 8693, `act`); an agent as itself, vouched for by a person who signed in for it."""
 
 
+LOCAL = "stdio"
+"""The issuer of whoever sits at the machine, whose own login counts, and is always fresh. No URL, as others are."""
+
+Acr = Literal["aal1", "aal2", "aal3"]
+"""How strongly somebody signed in (after NIST SP 800-63B): a password, two factors, two with one that cannot be
+phished."""
+
+ACRS: tuple[Acr, ...] = ("aal1", "aal2", "aal3")
+"""The weaker first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who calls, as the verified token says; nothing here comes from the request itself.
@@ -19,7 +30,7 @@ class Caller:
         tenant: Whose data this caller may touch. Row-level security follows it.
         scopes: Granted scopes with everything they imply.
         roles: Names of roles for policy.
-        acr: Authentication context class of the login, for step-up.
+        acr: Authentication context class of the login, for step-up; one of `ACRS` counts.
         auth_time: When the user last proved who they are; seconds since the epoch.
         trust: Who acts, by the token alone.
         actors: `act` (RFC 8693 §4.1), the present actor first: who acts for the subject, and for whom that one does.

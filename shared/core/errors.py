@@ -17,6 +17,7 @@
     │   ├─ Suspended       an administrator stopped this user, client or tenant
     │   ├─ Declined        the user was asked and said no
     │   ├─ CannotAsk       the user would have to be asked, and this client cannot
+    │   ├─ CannotDelegate  another server would have to be called in the caller's name, and ours is not set up for it
     │   ├─ RateLimited     wait `retry_after_s`
     │   │   ├─ OverBudget    the session used up its steps or its money
     │   │   ├─ LoopDetected  the same call again and again: its answer will not change
@@ -147,6 +148,12 @@ class CannotAsk(Failure):
     """The call needs an answer of the caller's own user, whom this client cannot ask."""
 
     code = "cannot_ask"
+
+
+class CannotDelegate(Failure):
+    """The call would have to act elsewhere in the caller's name; that has to be set up by whoever runs the server."""
+
+    code = "cannot_delegate"
 
 
 class Forbidden(Failure):

@@ -167,6 +167,16 @@ AUTHENTICATION_FAILURES = Counter(
 SCOPE_FAILURES = Counter(
     "mcp_scope_failures_total", "Calls refused because the token lacks a scope of the tool.", "server", "tool"
 )
+POLICY_DECISIONS = Counter(
+    "mcp_policy_decisions_total",
+    "What policy said to calls; decision: `allow`, `confirm`, `approve`, `step_up`, `deny`.",
+    *("server", "decision"),
+)
+POLICY_RELOADS = Counter(
+    "mcp_policy_reloads_total",
+    "Changed policy files; outcome: `in_force`, or `refused`: the last good ones go on.",
+    *("server", "outcome"),
+)
 RATE_LIMITED = Counter(
     "mcp_rate_limited_total",
     "Calls refused by a limit; the status of `mcp_requests_total` says by which kind.",
@@ -181,8 +191,8 @@ REPLAYS = Counter(
 )
 BACKEND_S = Histogram(
     "backend_duration_seconds",
-    "One round trip. postgres: a statement; redis: a script; jwks: a fetch of the issuer's keys; audit: `write` is "
-    "what a call waits until its record is durable, `store` the commit of one batch.",
+    "One round trip. postgres: a statement; redis: a script; jwks, introspection, exchange: the identity provider; "
+    "audit: `write` is what a call waits until its record is durable, `store` the commit of one batch.",
     *("backend", "operation"),
 )
 POOL_ACQUIRE_S = Histogram("pool_acquire_seconds", "How long a call waited for a database connection.")
@@ -195,6 +205,10 @@ BUS_LOST = Counter(
     "Word between replicas that was lost; whoever waits for it looks where the state is kept. reason: `not_sent`, "
     "`inbox_full`, `connection_lost` (one for each listener).",
     "reason",
+)
+SWITCHES_AGE_S = Gauge(
+    "switches_age_seconds",
+    "How long ago the process last knew for certain what is switched off; above 5 it is not ready.",
 )
 TELEMETRY_DROPPED = Counter(
     "telemetry_dropped_total",
@@ -211,6 +225,8 @@ ALL: tuple[Metric, ...] = (
     LOOP_LAG,
     AUTHENTICATION_FAILURES,
     SCOPE_FAILURES,
+    POLICY_DECISIONS,
+    POLICY_RELOADS,
     RATE_LIMITED,
     EDGE_REFUSALS,
     REPLAYS,
@@ -221,5 +237,6 @@ ALL: tuple[Metric, ...] = (
     AUDIT_WAITING,
     AUDIT_SPOOL_BYTES,
     BUS_LOST,
+    SWITCHES_AGE_S,
     TELEMETRY_DROPPED,
 )

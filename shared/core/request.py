@@ -2,6 +2,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from shared.core.delegation import OnBehalf
+
 Kind = Literal["tool", "resource", "prompt", "completion", "list", "subscription", "session"]
 
 Progress = Callable[[float, float | None, str | None], Awaitable[None]]
@@ -25,6 +27,7 @@ class Request:
         answers: What the caller's own user said to questions of earlier rounds of this request, by question.
         round_id: Of a repeated request, the secret that its first round was given; the ledger honours it once.
         progress: Where the client wants to hear of progress.
+        on_behalf: What may be done elsewhere in the caller's name, where the request came with a token.
     """
 
     server: str
@@ -40,3 +43,4 @@ class Request:
     answers: Mapping[str, Any] = field(default_factory=dict[str, Any])
     round_id: str | None = None
     progress: Progress | None = None
+    on_behalf: OnBehalf | None = field(default=None, repr=False, compare=False)

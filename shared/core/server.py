@@ -18,6 +18,7 @@ class Server:
         name: Its folder, its path in URLs, the first half of its scopes and the name of its database schema.
         version: Of its surface (tools, resources, prompts); semantic.
         instructions: What a client tells the model about the server as a whole.
+        policy: The file that says who may do what (docs/policy.md); without one it is not served.
         baseline: The scopes a client should ask for first (the challenge of a 401).
         migrations: Folder of its Alembic revisions, if it keeps tables of its own.
         workers: What runs beside the calls in every replica, until cancelled; each gets the `Database`.
@@ -30,6 +31,7 @@ class Server:
     instructions: str
     tools: Toolset
     baseline: tuple[str, ...]
+    policy: Path | None = None
     migrations: Path | None = None
     workers: tuple[Worker, ...] = ()
     views: Views | None = None

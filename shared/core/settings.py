@@ -3,15 +3,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.core.errors import Misconfigured
-
-Words = Annotated[tuple[str, ...], NoDecode]
-
-
-def _words(value: object) -> object:
-    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+from shared.core.caller import Acr
+from shared.core.issuers import Issuer, require_apart
+from shared.core.safety import require_safe
+from shared.core.words import Secrets, Words
 
 
 class Settings(BaseSettings):
@@ -98,10 +95,15 @@ class Settings(BaseSettings):
     )
     clock_skew_s: Annotated[int, Field(ge=0, le=300, description="How far clocks may differ.")] = 30
     tenant_claim: Annotated[str, Field(description="Claim of the token that names the tenant.")] = "tenant"
+    issuers: Annotated[dict[str, Issuer], Field(description="Several issuers, or more to say of one (below).")] = {}
 
     # The caller over stdio, where the operating system's login is the authentication
     stdio_subject: Annotated[str, Field(description="Who calls over stdio.")] = "local-user"
     stdio_tenant: Annotated[str, Field(description="Whose data the caller over stdio may touch.")] = "acme"
+    stdio_roles: Annotated[Words, Field(description="The roles of the caller over stdio, for policy.")] = ("admin",)
+    stdio_acr: Annotated[
+        Acr, Field(description="How strongly the operating system lets people sign in, for tools that ask for it.")
+    ] = "aal2"
     stdio_scopes: Annotated[
         Words, Field(description="What the caller over stdio may do; `*:` is whichever server is served.")
     ] = ("*:write", "*:pii")
@@ -150,6 +152,14 @@ class Settings(BaseSettings):
     deadline_s: Annotated[float, Field(gt=0, le=300, description="A tool's time, unless it declares its own.")] = 15
     ledger_ttl_s: Annotated[int, Field(ge=60, description="How long an idempotency key is kept.")] = 86_400
     ledger_wait_s: Annotated[float, Field(gt=0, le=30, description="How long a concurrent twin waits.")] = 2
+    policy_dir: Annotated[
+        Path | None,
+        Field(description="A company's own policies: instead of ours, or more of them (docs/policy.md)."),
+    ] = None
+    read_only: Annotated[bool, Field(description="Nothing can be changed: writes are hidden and refused.")] = False
+    flow_window_s: Annotated[
+        int, Field(ge=60, le=86_400, description="How long a caller's answers count for what it may do next.")
+    ] = 1800
 
     # Sessions of the 2025 era
     session_ttl_s: Annotated[int, Field(ge=1, le=86_400, description="A session nobody uses ends after this.")] = 3600
@@ -181,6 +191,14 @@ class Settings(BaseSettings):
     database_reader_url: Annotated[
         SecretStr | None, Field(description="May read the audit; used by `mcp-suite audit` alone.")
     ] = None
+    database_operator_url: Annotated[
+        SecretStr | None,
+        Field(description="May switch tools, clients and users off; used by `mcp-suite stop` and `resume` alone."),
+    ] = None
+    switch_poll_s: Annotated[
+        float,
+        Field(gt=0, le=5, description="How often each process looks for what was switched off; Redis tells sooner."),
+    ] = 0.5
     domain_url: Annotated[
         dict[str, SecretStr],
         Field(
@@ -213,11 +231,11 @@ class Settings(BaseSettings):
     ] = "auto"
 
     # Key rings, the sealing key first; base64 of 32 bytes each. A laptop makes its own in data_dir/keys.
-    audit_keys: Annotated[tuple[SecretStr, ...], NoDecode, Field(description="Sign the audit chain.")] = ()
-    ledger_keys: Annotated[tuple[SecretStr, ...], NoDecode, Field(description="Seal stored answers.")] = ()
-    cursor_keys: Annotated[tuple[SecretStr, ...], NoDecode, Field(description="Seal page positions.")] = ()
-    session_keys: Annotated[tuple[SecretStr, ...], NoDecode, Field(description="Seal sessions and streams.")] = ()
-    state_keys: Annotated[tuple[SecretStr, ...], NoDecode, Field(description="Seal request state.")] = ()
+    audit_keys: Annotated[Secrets, Field(description="Sign the audit chain.")] = ()
+    ledger_keys: Annotated[Secrets, Field(description="Seal stored answers.")] = ()
+    cursor_keys: Annotated[Secrets, Field(description="Seal page positions.")] = ()
+    session_keys: Annotated[Secrets, Field(description="Seal sessions and streams.")] = ()
+    state_keys: Annotated[Secrets, Field(description="Seal request state.")] = ()
 
     audit_batch: Annotated[int, Field(ge=1, le=1000, description="Records per commit at most.")] = 200
     audit_spool_bytes: Annotated[
@@ -239,47 +257,11 @@ class Settings(BaseSettings):
         "INFO"
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _split_words(cls, values: dict[str, object]) -> dict[str, object]:
-        lists = {"allowed_hosts", "allowed_origins", "trusted_proxies", "token_algorithms", "stdio_scopes"}
-        rings = {"audit_keys", "ledger_keys", "cursor_keys", "session_keys", "state_keys"}
-        return {name: _words(value) if name in lists | rings else value for name, value in values.items()}
-
     @model_validator(mode="after")
     def _safe(self) -> "Settings":
-        if any(not name or name.lower() == "none" or name.upper().startswith("HS") for name in self.token_algorithms):
-            raise Misconfigured("token_algorithms must be asymmetric: `none` and HS* would let anyone mint tokens")
-        if self.pool_min > self.pool_max:
-            raise Misconfigured("pool_min exceeds pool_max")
-        if unread := self.domain_tenant.keys() - self.domain_url.keys():
-            names = ", ".join(sorted(unread))
-            raise Misconfigured(f"domain_tenant pins a tenant for {names}, which has no domain_url")
-        if "*" in self.allowed_hosts or "*" in self.allowed_origins:
-            raise Misconfigured("allowed_hosts and allowed_origins are lists of names; `*` would switch the check off")
-        if "*" in self.trusted_proxies:
-            raise Misconfigured("trusted_proxies are addresses and networks; `*` would let every client choose its own")
-        if self.profile == "fleet":
-            self._require_fleet()
+        require_apart(self.issuers)
+        require_safe(self)
         return self
-
-    def _require_fleet(self) -> None:
-        needed = (
-            "public_url",
-            "issuer",
-            "database_url",
-            "redis_url",
-            "audit_keys",
-            "ledger_keys",
-            "cursor_keys",
-            "session_keys",
-            "state_keys",
-        )
-        missing = [f"SUITE_{name.upper()}" for name in needed if not getattr(self, name)]
-        if missing:
-            raise Misconfigured(f"profile=fleet needs {', '.join(missing)}")
-        if not (self.public_url or "").startswith("https://"):
-            raise Misconfigured("profile=fleet needs a public_url with https")
 
     @cached_property
     def base_url(self) -> str:
@@ -293,6 +275,25 @@ class Settings(BaseSettings):
         return self.drain_notice_s if self.drain_notice_s is not None else 5.0 * (self.profile == "fleet")
 
     @cached_property
+    def trusted_issuers(self) -> tuple[Issuer, ...]:
+        """Whose tokens are accepted: `issuers`, or the one of `issuer`, `jwks_url` and `tenant_claim`."""
+        url = self.issuer or f"{self.base_url}/idp"
+        one = Issuer(url=url, jwks_url=self.jwks_url, tenant_claim=self.tenant_claim)
+        return tuple(self.issuers.values()) or (one,)
+
+    @cached_property
     def token_issuer(self) -> str:
-        """The issuer tokens must name, byte for byte."""
-        return self.issuer or f"{self.base_url}/idp"
+        """The issuer of tokens, byte for byte; of several the first."""
+        return self.trusted_issuers[0].url
+
+    @cached_property
+    def mock_issuer(self) -> str | None:
+        """The issuer that the mock provider is, where it is trusted and this process is to play it."""
+        own = f"{self.base_url}/idp"
+        trusted = self.issuer is None and any(issuer.url == own for issuer in self.trusted_issuers)
+        return own if trusted and self.profile == "laptop" else None
+
+    @cached_property
+    def plain_http(self) -> bool:
+        """Whether providers on other machines may be asked without TLS."""
+        return self.profile == "laptop" and self.environment == "dev"

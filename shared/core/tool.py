@@ -2,20 +2,20 @@
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Protocol, TypeVar, cast, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from shared.core.asking import Answers, FormT
-from shared.core.caller import Caller
+from shared.core.call import Call, Cursors, Queries
+from shared.core.caller import Acr
 from shared.core.errors import Invalid, Misconfigured
+from shared.core.labels import Label
 from shared.core.models import Answer, Arguments, Begun, Message, PromptAnswer, Suggestions, WriteArguments
-from shared.core.request import Progress
 
 __all__ = [
     "Answer",
@@ -24,6 +24,7 @@ __all__ = [
     "Call",
     "Cursors",
     "Effect",
+    "Label",
     "Message",
     "Prompt",
     "PromptAnswer",
@@ -52,75 +53,6 @@ class Risk(StrEnum):
     HIGH = "high"
 
 
-class Queries(Protocol):
-    """One tenant's view of the database, under row-level security."""
-
-    async def rows(self, statement: Any, /, **values: Any) -> list[Mapping[str, Any]]: ...
-    async def row(self, statement: Any, /, **values: Any) -> Mapping[str, Any] | None: ...
-
-
-class Cursors(Protocol):
-    """Opaque page positions, sealed for one caller and one query."""
-
-    def seal(self, position: Sequence[Any], query: Arguments) -> str: ...
-    def open(self, cursor: str, query: Arguments) -> list[Any]: ...
-
-
-@dataclass(slots=True)
-class Call:
-    """What a tool gets besides its arguments.
-
-    Attributes:
-        caller: Who calls; its tenant is already set in `database` and `transaction`.
-        database: Reads: each statement is one round trip and one snapshot.
-        cursors: Seals and opens page positions.
-        request_id: The reference that logs, audit and error messages share.
-        transaction: Writes only: the transaction that also holds the idempotency claim and the stored answer.
-            It commits when the tool returns, and rolls back when it raises or the call is a dry run.
-        changes: URIs of resources that this call changed; whoever follows them is told after the commit.
-    """
-
-    caller: Caller
-    database: Queries
-    cursors: Cursors
-    request_id: str
-    open_transaction: Queries | None = None
-    answers: Answers = field(default_factory=lambda: Answers({}))
-    tell_progress: Progress | None = None
-    changes: list[str] = field(default_factory=list[str])
-
-    @property
-    def transaction(self) -> Queries:
-        if self.open_transaction is None:
-            raise Misconfigured("only tools declared with @tools.write have a transaction")
-        return self.open_transaction
-
-    def ask(self, message: str, form: type[FormT]) -> FormT:
-        """What the caller's own user says; in a tool only, and before anything that a rollback does not undo.
-
-        The answer is the caller's word, not an approval: a client may give it without asking anybody.
-
-        Args:
-            message: What the user reads; only what the caller may see.
-            form: A flat model; see `shared.core.asking`.
-
-        Raises:
-            Asked: The call ends here and is run again with the answer.
-            Declined: The user would not.
-        """
-        return self.answers.to(message, form)
-
-    def changed(self, uri: str) -> None:
-        """Note that the resource changed; `uri` as its template spells it."""
-        if uri not in self.changes:
-            self.changes.append(uri)
-
-    async def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
-        """Tell the client how far the work is, if it wants to know."""
-        if self.tell_progress is not None:
-            await self.tell_progress(done, total, message)
-
-
 Run = Callable[[Call, Any], Awaitable[BaseModel]]
 RunT = TypeVar("RunT", bound=Callable[..., Awaitable[BaseModel]])
 
@@ -139,6 +71,9 @@ class Tool:
         uses: What it calls downstream, e.g. `mail_relay`; calls that use it have a rate of their own.
         deferrable: Whether it can wait, and is refused first when little is left.
         polls: Whether asking the same again and again is how it is meant to be used.
+        labels: What is in every answer.
+        acr: How strongly the person behind the call must have signed in, at least.
+        max_age_s: How long ago that may have been.
     """
 
     name: str
@@ -156,6 +91,9 @@ class Tool:
     uses: str | None = None
     deferrable: bool = False
     polls: bool = False
+    labels: frozenset[Label] = frozenset()
+    acr: Acr | None = None
+    max_age_s: int | None = None
 
     @property
     def title(self) -> str:
@@ -300,6 +238,7 @@ def _tool(
         raise Misconfigured(f"{name} needs a scope")
     if not re.fullmatch(r"([a-z][a-z0-9_]{0,63})?", facts.get("uses") or ""):
         raise Misconfigured(f"{name} uses {facts['uses']!r}: name it as tools are named")
+    facts["labels"] = frozenset(facts.get("labels", ()))
     hints = get_type_hints(run)
     answer = hints.pop("return")
     hints.pop("call", None)

@@ -18,6 +18,7 @@ from shared.core.errors import (
     InvalidCursor,
     LoopDetected,
     RateLimited,
+    StepUp,
     UnknownTarget,
 )
 from shared.edge.watch import Context
@@ -27,10 +28,11 @@ log = structlog.get_logger("protocol")
 ResultT = TypeVar("ResultT")
 
 CHALLENGE = "suite.challenge"
-"""Key of the ASGI scope where a handler leaves the failure that the HTTP edge turns into a 403, 429 or 503."""
+"""Key of the ASGI scope where a handler leaves the failure that the HTTP edge turns into a 401, 403, 429 or 503."""
 
 CODES = {
-    **{"forbidden": 403, "conflict": 409, "unavailable": 503, "timeout": 504},
+    **dict.fromkeys(("forbidden", "denied", "needs_approval", "suspended"), 403),
+    **{"step_up": 401, "conflict": 409, "unavailable": 503, "timeout": 504},
     **dict.fromkeys(("rate_limited", "over_budget", "loop_detected", "shed"), 429),
 }
 """JSON-RPC leaves codes outside -32768..-32000 to applications; these read as their HTTP cousins do."""
@@ -79,4 +81,4 @@ def has_status(context: Context, failure: Failure) -> bool:
     if context.request is None or isinstance(failure, LoopDetected):
         return False
     modern = context.protocol_version in MODERN_PROTOCOL_VERSIONS
-    return isinstance(failure, Forbidden) or (modern and isinstance(failure, RateLimited))
+    return isinstance(failure, Forbidden | StepUp) or (modern and isinstance(failure, RateLimited))

@@ -2,6 +2,7 @@ from dataclasses import dataclass
 
 from shared.core.settings import Settings
 from shared.edge.draining import Draining
+from shared.edge.exchange import Exchanges
 from shared.edge.open_streams import OpenStreams
 from shared.edge.pressure import Pressure
 from shared.edge.refusals import Refusals
@@ -25,6 +26,7 @@ class Common:
         streams: Those that stay open.
         pressure: What this process takes on at a time.
         draining: Whether this process was told to stop.
+        exchanges: Of callers' tokens, for tools that call other servers.
     """
 
     settings: Settings
@@ -37,3 +39,4 @@ class Common:
     streams: OpenStreams
     pressure: Pressure
     draining: Draining
+    exchanges: Exchanges

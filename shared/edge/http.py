@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.core import metrics
 from shared.core.caller import Caller
-from shared.core.errors import Forbidden, RateLimited, Unauthenticated, Unavailable
+from shared.core.errors import Forbidden, RateLimited, StepUp, Unauthenticated, Unavailable
 from shared.core.server import Server
 from shared.edge import body, envelope, unavailable
 from shared.edge.address import Address
@@ -31,13 +31,15 @@ from shared.edge.arrivals import Arrivals
 from shared.edge.boundary import CHALLENGE
 from shared.edge.common import Common
 from shared.edge.deliveries import Deliveries
+from shared.edge.exchange import ON_BEHALF
 from shared.edge.kept import of_sessions
 from shared.edge.protocol import HANDLED, Context, Protocol
 from shared.edge.sessions.endpoint import SESSION, SessionEndpoint
 from shared.edge.uris import Uris
 from shared.edge.watch import BEGAN
 from shared.pipeline import Pipeline
-from shared.steps.auth import Verifier, challenge_401, challenge_403
+from shared.steps.auth import Verifier
+from shared.steps.challenges import challenge_401, challenge_403, challenge_step_up
 from shared.steps.limits import PRESSURE
 
 CALLER = "suite.caller"
@@ -60,12 +62,12 @@ def caller_of(context: Context) -> Caller:
     return caller
 
 
-def metadata(server: Server, address: Address, issuer: str) -> dict[str, Any]:
+def metadata(server: Server, address: Address, issuers: list[str]) -> dict[str, Any]:
     """The protected-resource metadata (RFC 9728 §2)."""
     return {
         "resource": address.resource,
         "resource_name": server.title,
-        "authorization_servers": [issuer],
+        "authorization_servers": issuers,
         "scopes_supported": list(server.baseline),
         "bearer_methods_supported": ["header"],
     }
@@ -101,7 +103,9 @@ class Endpoint:
         self._verifier = verifier
         self._arrivals = Arrivals(settings)
         self._refusals = common.refusals
+        self._exchanges = common.exchanges
         self._settings = settings
+        self._issuers = {issuer.url: issuer for issuer in settings.trusted_issuers}
         self._metadata_url = address.metadata_url
 
     @asynccontextmanager
@@ -120,10 +124,13 @@ class Endpoint:
             return
         message: dict[str, Any] = {}
         try:
-            caller = await self._verifier.verify(_authorization(headers))
+            authorization = _authorization(headers)
+            caller = await self._verifier.verify(authorization)
             # httptools keeps trailing blanks in values; the SDK compares some of these headers with the body.
-            trimmed = [(name, value.strip()) for name, value in scope["headers"]]
-            scope = {**scope, CALLER: caller, BEGAN: began_ns, "headers": trimmed}
+            # The token goes no further: what is behind may exchange it, and has nothing to pass on.
+            trimmed = [(name, value.strip()) for name, value in scope["headers"] if name != b"authorization"]
+            on_behalf = self._exchanges.on_behalf(authorization, caller)
+            scope = {**scope, CALLER: caller, BEGAN: began_ns, ON_BEHALF: on_behalf, "headers": trimmed}
             if scope["method"] != "POST":
                 await self._of_session(scope, receive, send, caller)
                 return
@@ -197,7 +204,7 @@ class Endpoint:
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start" and CHALLENGE in scope:
-                status, header = self._challenge(scope[CHALLENGE])
+                status, header = self._challenge(scope[CHALLENGE], scope[CALLER])
                 message = {**message, "status": status, "headers": [*message["headers"], header]}
             elif message["type"] == "http.response.body" and HANDLED not in scope:
                 self._count_unhandled(scope, message.get("body", b""))
@@ -205,11 +212,16 @@ class Endpoint:
 
         return answer
 
-    def _challenge(self, error: Forbidden | RateLimited) -> tuple[int, tuple[bytes, bytes]]:
-        """The status of a refusal, and the header that goes with it (RFC 6750 §3.1, RFC 6585 §4)."""
+    def _challenge(self, error: Forbidden | StepUp | RateLimited, caller: Caller) -> tuple[int, tuple[bytes, bytes]]:
+        """The status of a refusal, and the header that goes with it (RFC 6750 §3.1, RFC 9470 §3, RFC 6585 §4)."""
         if isinstance(error, RateLimited):
             wait_s = str(math.ceil(error.retry_after_s))
             return 503 if error.limit == PRESSURE else 429, (b"retry-after", wait_s.encode())
+        if isinstance(error, StepUp):
+            words = self._issuers[caller.issuer].words_for(error.acr)
+            scopes = sorted(caller.scopes)
+            challenge = challenge_step_up(error, words=words, metadata_url=self._metadata_url, scopes=scopes)
+            return 401, (b"www-authenticate", challenge.encode("latin-1", "replace"))
         challenge = challenge_403(error.scopes, metadata_url=self._metadata_url, description=error.message)
         return 403, (b"www-authenticate", challenge.encode("latin-1", "replace"))
 

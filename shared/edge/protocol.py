@@ -34,6 +34,7 @@ from shared.edge import rounds
 from shared.edge.boundary import boundary, has_status
 from shared.edge.deliveries import Deliveries
 from shared.edge.describe import describe, describe_prompt, describe_template
+from shared.edge.exchange import ON_BEHALF
 from shared.edge.kept import Keeping
 from shared.edge.results import answered, failed, prompted, told
 from shared.edge.shortcut import Shortcut
@@ -216,7 +217,7 @@ class Protocol:
     ) -> types.CompleteResult:
         """Values for an argument by its name; an argument without completion has none, an unknown reference fails."""
         argument = params.argument.name
-        where, named = self._completes(params.ref)
+        where, named = self._completes(params.ref, self._caller_of(context))
         request = self._request(
             context, "completion", f"{where}#{argument}", {"value": params.argument.value}, reference
         )
@@ -228,13 +229,17 @@ class Protocol:
         shown = answer.value
         return types.CompleteResult(completion=types.Completion(values=shown["values"], has_more=shown["has_more"]))
 
-    def _completes(self, ref: types.PromptReference | types.ResourceTemplateReference) -> tuple[str, list[str]]:
-        """What is referred to, and the names of its arguments; none if there is no such thing."""
+    def _completes(
+        self, ref: types.PromptReference | types.ResourceTemplateReference, caller: Caller
+    ) -> tuple[str, list[str]]:
+        """What is referred to, and the names of its arguments; none if there is no such thing for this caller."""
         if isinstance(ref, types.PromptReference):
             prompt = self._server.tools.prompts.get(ref.name)
-            return ref.name, list(prompt.tool.arguments.model_fields) if prompt else []
+            known = prompt is not None and self._pipeline.shows(self._server.name, caller, prompt.tool)
+            return ref.name, list(prompt.tool.arguments.model_fields) if prompt and known else []
         resource = self._server.tools.resources.get(ref.uri)
-        return ref.uri, UriTemplate.parse(ref.uri).variable_names if resource else []
+        known = resource is not None and self._pipeline.shows(self._server.name, caller, resource.tool)
+        return ref.uri, UriTemplate.parse(ref.uri).variable_names if known else []
 
     def _principal(self, context: Context) -> str:
         """Whose request state it is: of nobody else, and of no other client of theirs."""
@@ -257,6 +262,7 @@ class Protocol:
             client_address=http.client.host if http is not None and http.client else None,
             agent=http.headers.get("user-agent", "")[:256] if http is not None else None,
             trace_id=watched.trace_id if watched else None,
+            on_behalf=http.scope.get(ON_BEHALF) if http is not None else None,
         )
 
 

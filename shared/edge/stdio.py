@@ -5,9 +5,8 @@ import os
 import signal
 import stat
 import sys
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import anyio
@@ -16,7 +15,7 @@ import structlog
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 
-from shared.core.caller import Caller
+from shared.core.caller import LOCAL, Caller
 from shared.core.server import Server
 from shared.core.settings import Settings
 from shared.edge import body, envelope
@@ -40,11 +39,12 @@ def local_caller(settings: Settings, server: str) -> Caller:
     """
     return Caller(
         subject=settings.stdio_subject,
-        issuer="stdio",
+        issuer=LOCAL,
         client="stdio",
         tenant=settings.stdio_tenant,
         scopes=Caller.granted([scope.replace("*:", f"{server}:", 1) for scope in settings.stdio_scopes]),
-        auth_time=int(time.time()),
+        roles=frozenset(settings.stdio_roles),
+        acr=settings.stdio_acr,
     )
 
 
@@ -65,6 +65,7 @@ async def serve(server: Server, pipeline: Pipeline, caller: Caller, states: KeyR
             await sent.send(_refusal(refused))
 
     async with (
+        AsyncExitStack() as stopping,
         _until_signal(),
         _running(refusals),
         _stdin(settings.body_limit_bytes, refuse) as stdin,
@@ -72,8 +73,9 @@ async def serve(server: Server, pipeline: Pipeline, caller: Caller, states: KeyR
         anyio.create_task_group() as tasks,
     ):
         if pipeline.notices is not None:
-            uris, streams = Uris(server.tools.resources), OpenStreams(settings.streams_per_user)
-            deliveries = Deliveries(uris, pipeline, pipeline.notices, streams)
+            streams = OpenStreams(settings.streams_per_user, switches=pipeline.switches)
+            stopping.enter_context(pipeline.switches.on_change(streams.end_stopped))
+            deliveries = Deliveries(Uris(server.tools.resources), pipeline, pipeline.notices, streams)
             kept = OnConnection(deliveries, caller, settings.subscriptions_per_stream, tasks)
             protocol.offer_subscriptions(sdk_server, deliveries, kept.keeping, settings.subscriptions_per_stream)
         await sdk_server.run(received, sent, sdk_server.create_initialization_options())

@@ -13,14 +13,12 @@ from rich.console import Console
 from rich.text import Text
 
 import servers
-from compose.idp.personas import PERSONAS
+from compose.idp.acting import acting
 from servers.customers import demo
 from shared.core.errors import Misconfigured, SuiteError
 from shared.core.settings import Settings
-from shared.ops import serving, sessions, show
+from shared.ops import doctor_command, policy, serving, sessions, show, switches
 from shared.ops.connect import Client, entries, environment_of, inspector_command, merge, path_of
-from shared.ops.doctor import examine_server
-from shared.ops.doctor import show as show_findings
 from shared.ops.running import complete, read_settings
 from shared.state.database import connect as connect_database
 from shared.state.keys import load_keys
@@ -33,7 +31,12 @@ audit = typer.Typer(no_args_is_help=True, help="Verify and search the audit chai
 db = typer.Typer(no_args_is_help=True, help="Look after the database.")
 app.add_typer(audit, name="audit")
 app.add_typer(db, name="db")
+app.add_typer(doctor_command.app, name="doctor")
+app.add_typer(policy.app, name="policy")
 app.add_typer(sessions.app, name="sessions")
+app.add_typer(switches.app, name="stop")
+app.command()(switches.stops)
+app.command()(switches.resume)
 
 ServerName = Annotated[str, typer.Argument(help="One of the folders under servers/.")]
 
@@ -98,22 +101,6 @@ def serve(
 
 
 @app.command()
-def doctor(
-    server: ServerName,
-    tenant: Annotated[str | None, typer.Option(help="As whom to look at the rows of your own database.")] = None,
-) -> None:
-    """Check the database behind a server, line by line; exit code 1 if there is a problem."""
-    settings = read_settings()
-
-    async def run() -> None:
-        findings = await examine_server(settings, servers.load(server), tenant)
-        if not show_findings(findings, typer.echo):
-            raise typer.Exit(1)
-
-    complete(run)
-
-
-@app.command()
 def connect(
     client: Annotated[Client, typer.Argument(help="The client to configure.")],
     write: Annotated[bool, typer.Option("--write", help="Merge into the client's own file.")] = False,
@@ -135,20 +122,23 @@ def connect(
 
 @app.command()
 def token(
-    persona: Annotated[str, typer.Argument(help="Who to be; `mcp-suite up` lists them.")],
+    persona: Annotated[str, typer.Argument(help="Who to be: a persona, as `mcp-suite up` lists them, or a machine.")],
     server: Annotated[str, typer.Option(help="The server the token is for.")] = "customers",
     alone: Annotated[bool, typer.Option("--alone", help="For `serve`, which answers at /mcp.")] = False,
+    acr: Annotated[str | None, typer.Option(help="How strongly they signed in: aal1 or aal2.")] = None,
+    act: Annotated[
+        str | None, typer.Option(help="The machine that acts for them; for a machine, the persona who vouches for it.")
+    ] = None,
 ) -> None:
     """Print a ten-minute access token of the mock identity provider."""
     settings = read_settings()
-    if persona not in PERSONAS:
-        raise Misconfigured(f"there is no persona {persona!r}; there are: {', '.join(PERSONAS)}")
+    claims: dict[str, Any] = acting(persona, act) | ({"acr": acr} if acr else {})
     served = [servers.load(server)]
     where = serving.addresses(settings, served, alone=alone)
     provider = serving.identity_provider(settings, served, where)
     if provider is None:
         raise Misconfigured("SUITE_ISSUER names a real provider: get your token there")
-    typer.echo(provider.mint(persona, where[server].resource))
+    typer.echo(provider.mint(persona, where[server].resource, **claims))
 
 
 @audit.command("verify")
@@ -241,6 +231,6 @@ def _print_call(console: Console, record: Any) -> None:
 
 def _sentence(error: SuiteError | ValidationError) -> str:
     if isinstance(error, ValidationError):
-        found = [("_".join(["SUITE", *map(str, problem["loc"])]).upper(), problem["msg"]) for problem in error.errors()]
+        found = [(f"SUITE_{'__'.join(map(str, problem['loc'])).upper()}", problem["msg"]) for problem in error.errors()]
         return "; ".join(f"{name}: {message}" for name, message in found)
     return str(error)

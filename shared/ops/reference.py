@@ -8,6 +8,7 @@ from typing import Any, cast
 from pydantic import AliasChoices
 
 import servers
+from shared.core.issuers import Issuer
 from shared.core.server import Server
 from shared.core.settings import Settings
 from shared.core.tool import Effect, Tool
@@ -31,11 +32,21 @@ def _settings() -> Iterator[str]:
         names = alias.choices if isinstance(alias, AliasChoices) else []
         shown = " or ".join(f"`{variable}`" for variable in names or [f"SUITE_{name.upper()}"])
         yield f"| {shown} | {_default(field.default)} | {_cell(field.description or '')} |"
+    yield from _issuers()
+
+
+def _issuers() -> Iterator[str]:
+    yield f"\n## Issuers\n\n{' '.join((inspect.getdoc(Issuer) or '').split())}\n"
+    yield "| variable | default | meaning |"
+    yield "|---|---|---|"
+    for name, field in Issuer.model_fields.items():
+        default = "" if field.is_required() else _default(field.default)
+        yield f"| `SUITE_ISSUERS__NAME__{name.upper()}` | {default} | {_cell(field.description or '')} |"
     yield ""
 
 
 def _default(value: Any) -> str:
-    if value is None or value == ():
+    if value is None or value in ((), {}, ""):
         return ""
     if isinstance(value, Path):
         return f"`{str(value).replace(str(Path.home()), '~', 1)}`"

@@ -6,6 +6,9 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
+from pydantic_settings import SettingsError
+
+from shared.core.errors import Misconfigured
 from shared.core.settings import Settings
 from shared.ops.logs import configure
 
@@ -15,11 +18,26 @@ def read_settings(*, calls: bool = True) -> Settings:
 
     Args:
         calls: Whether each call is logged.
+
+    Raises:
+        Misconfigured: As `parse_settings`.
     """
-    settings = Settings()
+    settings = parse_settings()
     configure(settings.log_level, calls=calls)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     return settings
+
+
+def parse_settings() -> Settings:
+    """The settings alone, for commands that only look.
+
+    Raises:
+        Misconfigured: What should be JSON is none; the message names the setting, not what it holds.
+    """
+    try:
+        return Settings()
+    except SettingsError as error:
+        raise Misconfigured(f"{error}: lists and tables of settings are JSON (docs/settings.md)") from None
 
 
 def complete(work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -49,9 +49,12 @@ async def open_all(settings: Settings) -> AsyncGenerator[Opened]:
 
 
 def _require_known(settings: Settings) -> None:
-    """A misspelt name would quietly serve the server's own tables."""
-    if unknown := settings.domain_url.keys() - set(servers.names()):
-        raise Misconfigured(f"domain_url names {', '.join(sorted(unknown))}; there are: {', '.join(servers.names())}")
+    """A misspelt name would quietly serve the server's own tables, or refuse every token."""
+    named = {"domain_url": set(settings.domain_url)}
+    named |= {f"audiences of {issuer.url}": set(issuer.audiences) for issuer in settings.issuers.values()}
+    for where, those in named.items():
+        if unknown := those - set(servers.names()):
+            raise Misconfigured(f"{where} names {', '.join(sorted(unknown))}; there are: {', '.join(servers.names())}")
 
 
 async def migrate_all(urls: Urls) -> None:
@@ -72,13 +75,13 @@ def identity_provider(
     where: Mapping[str, Address],
     on_event: Callable[[dict[str, Any]], None] | None = None,
 ) -> "IdentityProvider | None":
-    """The mock provider, where no real issuer is configured."""
-    if settings.issuer is not None:
+    """The mock provider, where it is the issuer, or one of several, that the settings trust."""
+    if settings.mock_issuer is None:
         return None
     from compose.idp.provider import IdentityProvider  # noqa: PLC0415 - a client waits while stdio starts
 
     return IdentityProvider(
-        settings.token_issuer,
+        settings.mock_issuer,
         resources={where[server.name].resource: scopes_of(server) for server in served},
         keys_dir=settings.data_dir / "idp",
         loopback_documents=settings.environment == "dev",
@@ -107,7 +110,7 @@ async def serve_http(
         ready: Called once everything is open, before connections are accepted.
     """
     where = addresses(settings, served, alone=alone)
-    events = IdentityEvents(settings.token_issuer)
+    events = IdentityEvents(settings.mock_issuer or settings.token_issuer)
     draining = Draining()
     with bind(settings) as listening:
         provider = identity_provider(settings, served, where, events.report)

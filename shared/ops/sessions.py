@@ -1,7 +1,5 @@
 """`mcp-suite sessions`: see and end sessions of the 2025 era, and with them what a person has open anywhere."""
 
-import getpass
-import os
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ import typer
 
 from shared.core.errors import Misconfigured, NotFound
 from shared.core.settings import Settings
+from shared.ops.operator import operator
 from shared.ops.running import complete, read_settings
 from shared.state.bus import Bus
 from shared.state.keys import Keys, load_keys
@@ -94,7 +93,7 @@ class _Ending:
         typer.echo(f"Ended {session.handle}.")
 
     async def _record(self, what: str, facts: dict[str, Any]) -> None:
-        by = {"kind": "session", "server": "suite", "actor": _operator(), "agent": "mcp-suite sessions"}
+        by = {"kind": "session", "server": "suite", "actor": operator(), "agent": "mcp-suite sessions"}
         about = {"target_kind": "session", "target": what, "outcome": "ok"}
         await self.sink.write({"v": 1, "id": str(uuid4()), "at": now(), **by, **about, **facts})
 
@@ -113,14 +112,6 @@ def _shown(session: Session) -> dict[str, Any]:
     names = ("handle", "tenant", "subject", "client", "version")
     opened_at = datetime.fromtimestamp(session.opened_at, UTC).isoformat(timespec="seconds")
     return {**{name: getattr(session, name) for name in names}, "opened_at": opened_at}
-
-
-def _operator() -> str:
-    """The login of whoever runs the command."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # no name for this user, as in containers
-        return f"uid {os.getuid()}"
 
 
 def _with_redis(work: Callable[[Settings, Keys], Coroutine[Any, Any, None]]) -> None:

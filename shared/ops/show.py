@@ -21,10 +21,10 @@ def welcome(console: Console, settings: Settings, where: Mapping[str, Address]) 
     endpoints = Table("endpoint", "url", title="Enterprise MCP Suite", title_justify="left")
     for name, address in where.items():
         endpoints.add_row(name, address.resource)
-    endpoints.add_row("identity provider", settings.token_issuer)
+    endpoints.add_row("identity provider", " ".join(issuer.url for issuer in settings.trusted_issuers))
     endpoints.add_row("health", f"{settings.base_url}/readyz")
     console.print(endpoints)
-    if settings.issuer is None:
+    if settings.mock_issuer is not None:
         console.print(_personas())
     resources = {name: address.resource for name, address in where.items()}
     console.print(Text("Claude Desktop  (mcp-suite connect claude-desktop --write)", style="bold"))

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from shared.core import metrics
 from shared.core.caller import Caller
 from shared.core.errors import InProgress, KeyReused, Unavailable
+from shared.core.labels import Label
 from shared.core.settings import Settings
 from shared.core.tool import Arguments, Effect, Tool, WriteArguments
 from shared.core.tracing import span
@@ -46,11 +47,15 @@ class Slot:
         answer: Already there when the same call was answered before; else what the tool returns goes here.
         transaction: Writes only.
         changes: URIs of the resources that were changed, for those who follow them.
+        acted_at: The servers at which the call could act in the caller's name.
+        labels: What the call found to be in its answer.
     """
 
     answer: BaseModel | None = None
     transaction: Transaction | None = None
     changes: list[str] = field(default_factory=list[str])
+    acted_at: list[str] = field(default_factory=list[str])
+    labels: set[Label] = field(default_factory=set[Label])
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,8 @@ class Ledger:
             async with self._database.transaction(caller.tenant) as transaction:
                 claim = self._claim(caller, tool, query, intent, entry.request.round_id)
                 with span("ledger"):
-                    slot = Slot(await self._take(transaction, claim, intent, tool), transaction)
+                    slot = Slot(transaction=transaction)
+                    await self._take(slot, transaction, claim, intent, tool)
                 replayed = slot.answer is not None
                 yield slot
                 entry.facts["replayed"] = replayed
@@ -103,7 +109,7 @@ class Ledger:
                     metrics.REPLAYS.add(self._server, tool.name)
                 else:
                     with span("ledger"):
-                        await self._keep(transaction, claim, slot.answer)
+                        await self._keep(transaction, claim, slot)
 
     def _claim(self, caller: Caller, tool: Tool, query: WriteArguments, intent: UUID, round_id: str | None) -> _Claim:
         # Without a key nothing can repeat the call, but the row still carries the intent for recovery. The answer to
@@ -115,8 +121,8 @@ class Ledger:
         digest = self._ring.mac(b"arguments" + orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS))
         return _Claim(caller.tenant, self._ring.mac(b"claim" + orjson.dumps(who)), digest)
 
-    async def _take(self, transaction: Transaction, claim: _Claim, intent: UUID, tool: Tool) -> Any:
-        """Claim the key; the answer of the call that had it before, if any."""
+    async def _take(self, slot: Slot, transaction: Transaction, claim: _Claim, intent: UUID, tool: Tool) -> None:
+        """Claim the key; if another call had it before, its answer is put into the slot."""
         connection = transaction.connection
         wait_ms = int(self._settings.ledger_wait_s * 1000)
         await connection.execute(WAIT, str(wait_ms))
@@ -129,23 +135,28 @@ class Ledger:
         except asyncpg.UniqueViolationError:  # recovery took this process for dead and fenced the intent
             raise Unavailable("The call was given up before it began; nothing was done. Repeat it.") from None
         await connection.execute(WAIT, "0")
-        return None if mine else self._replay(await connection.fetchrow(FIND, claim.tenant, claim.claim), claim, tool)
+        if not mine:
+            self._replay(slot, await connection.fetchrow(FIND, claim.tenant, claim.claim), claim, tool)
 
-    def _replay(self, found: Any, claim: _Claim, tool: Tool) -> BaseModel:
+    def _replay(self, slot: Slot, found: Any, claim: _Claim, tool: Tool) -> None:
         if found["digest"] != claim.digest:
             raise KeyReused(
                 "This idempotency_key was used before with other arguments. Use a new key for a new call, "
                 "or repeat the first call unchanged to get its answer."
             )
         try:
-            return tool.answer.model_validate_json(self._ring.open(found["answer"], claim.bound_to))
+            labels, _, answer = self._ring.open(found["answer"], claim.bound_to).partition(b"\n")
+            slot.answer = tool.answer.model_validate_json(answer)
+            slot.labels |= {Label(label) for label in labels.decode().split()}
         except CannotOpen:
             raise Unavailable(
                 "This call was done before, but its stored answer can no longer be opened. Look the result up."
             ) from None
 
-    async def _keep(self, transaction: Transaction, claim: _Claim, answer: BaseModel | None) -> None:
-        if answer is None:
+    async def _keep(self, transaction: Transaction, claim: _Claim, slot: Slot) -> None:
+        """Keep the answer for whoever repeats the call, after a line with its labels."""
+        if slot.answer is None:
             return
-        sealed = self._ring.seal(answer.model_dump_json().encode(), claim.bound_to)
+        content = f"{' '.join(sorted(slot.labels))}\n{slot.answer.model_dump_json()}"
+        sealed = self._ring.seal(content.encode(), claim.bound_to)
         await transaction.connection.execute(KEEP, claim.tenant, claim.claim, sealed)

@@ -7,6 +7,7 @@ from typing import Any, cast
 from pydantic import BaseModel, RootModel
 
 from shared.core.caller import Caller
+from shared.core.labels import Label
 from shared.steps.audit_copy import bounded_copy
 from shared.steps.patterns import mask_all, mask_email, mask_phone, mask_text
 from shared.steps.sensitive import Exact, Mark, Sensitive, Untrusted, plan
@@ -32,13 +33,21 @@ class Redacted:
     Attributes:
         redactions: The names of what was hidden: `email`, `a.note:iban`.
         untrusted: The fields that hold outsiders' text: `notes.text`.
+        personal: Whether it shows what is masked for others.
         left: What the caller may still use up (`shared.steps.limits`).
     """
 
     value: dict[str, Any]
     redactions: tuple[str, ...] = ()
     untrusted: tuple[str, ...] = ()
+    personal: bool = False
     left: Mapping[str, float] | None = None
+
+    @property
+    def labels(self) -> set[Label]:
+        """What redaction itself knows to be in it."""
+        words = {Label.UNTRUSTED} if self.untrusted else set[Label]()
+        return words | {Label.PERSONAL} if self.personal else words
 
 
 def redact(answer: BaseModel, caller: Caller, pii_scope: str | None = None) -> Redacted:
@@ -49,7 +58,7 @@ def redact(answer: BaseModel, caller: Caller, pii_scope: str | None = None) -> R
     """
     walk = _Walk(caller, contact=pii_scope is None or not caller.may(pii_scope))
     value = cast("dict[str, Any]", walk.model(answer, answer.model_dump(mode="json", by_alias=True), ""))
-    return Redacted(value, tuple(walk.redactions), tuple(walk.untrusted))
+    return Redacted(value, tuple(walk.redactions), tuple(walk.untrusted), walk.personal)
 
 
 @dataclass(slots=True)
@@ -60,6 +69,7 @@ class _Walk:
     contact: bool
     redactions: dict[str, None] = field(default_factory=dict[str, None])
     untrusted: dict[str, None] = field(default_factory=dict[str, None])
+    personal: bool = False
 
     def model(self, model: BaseModel, dump: Any, path: str) -> Any:
         if isinstance(model, RootModel):
@@ -110,7 +120,9 @@ class _Walk:
         if isinstance(mark, Exact) or not text:
             return text
         if isinstance(mark, Sensitive):
-            masked = text if self.caller.may(mark.scope) else mark.mask(text)
+            may = self.caller.may(mark.scope)
+            self.personal = self.personal or may
+            masked = text if may else mark.mask(text)
             names: Sequence[str] = ("",) if masked != text else ()
         else:
             found: Sequence[str] = ()

@@ -18,7 +18,7 @@ READER, WRITER = Who("support", "customers:read"), Who("manager", "customers:wri
 LADDER = (
     ("edge", "the HTTP edge, the SDK and the tool, no control", ()),
     ("authentication", "+ authentication (a verified token, met again)", (Control.AUTHENTICATION,)),
-    ("policy", "+ policy (scopes)", (Control.POLICY,)),
+    ("policy", "+ policy (Cedar; nothing about the call can change it)", (Control.POLICY,)),
     ("limits", "+ limits, counted in the process", (Control.LIMITS,)),
     ("ledger", "+ ledger (a read claims nothing)", (Control.LEDGER,)),
     ("records", "+ audit: the record made and masked", (Control.RECORDS,)),

@@ -71,6 +71,11 @@ def differences(figures: Mapping[str, Figures]) -> Iterator[Goal]:
     if "limits_redis_alone" in figures and "limits_none_alone" in figures:
         added = figures["limits_redis_alone"].latency(0.5) - figures["limits_none_alone"].latency(0.5)
         yield Goal("limits in Redis: what they add at p50, one at a time", added, "ms", 0.25, None, least=False)
+    for judged, said in (("judged", "decided before"), ("judged_each", "on every call's arguments")):
+        if f"{judged}_alone" in figures and "judged_neither_alone" in figures:
+            added = figures[f"{judged}_alone"].latency(0.5) - figures["judged_neither_alone"].latency(0.5)
+            what = f"verification and policy {said}: what they add at p50, one at a time"
+            yield Goal(what, added, "ms", 0.15, None, least=False)
     if "tenant_beside" in figures and "tenant_alone" in figures:
         slower = figures["tenant_beside"].latency(0.5) / figures["tenant_alone"].latency(0.5)
         what = "a quiet tenant's p50 beside a noisy one, against alone"

@@ -1,5 +1,6 @@
 """A server whose one tool does nothing: what the path itself costs."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -27,5 +28,11 @@ async def echo(call: Call, query: Said) -> Again:
 
 
 server = Server(
-    name="noop", title="No-op", version="1.0.0", instructions="Does nothing.", tools=tools, baseline=(SCOPE,)
+    name="noop",
+    title="No-op",
+    version="1.0.0",
+    instructions="Does nothing.",
+    tools=tools,
+    baseline=(SCOPE,),
+    policy=Path(__file__).with_name("noop.cedar"),
 )

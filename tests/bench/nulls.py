@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from shared.app import Parts
 from shared.core.caller import Caller
+from shared.core.decision import Decision
 from shared.core.request import Request
 from shared.core.server import Server
 from shared.core.settings import Settings
@@ -21,6 +22,7 @@ from shared.steps.audit import Entry, Sink
 from shared.steps.auth import Verifier
 from shared.steps.idempotency import Ledger, Slot
 from shared.steps.limits import Left, Limiter
+from shared.steps.policy import Policy
 from shared.steps.redaction import Redacted
 
 
@@ -48,6 +50,25 @@ class _Anybody(Verifier):
 
     async def verify(self, authorization: str | None) -> Caller:
         return self._anybody
+
+
+class _Lenient(Policy):
+    """Everybody may do everything, and nobody looks."""
+
+    def __init__(self) -> None:
+        self._allowed = Decision("allow")
+
+    def shows(self, caller: Caller, tool: Tool) -> bool:
+        return True
+
+    def visible(self, caller: Caller, tool: Tool | None, request: Request) -> Tool:
+        return cast("Tool", tool)
+
+    def narrowed(self, caller: Caller) -> Caller:
+        return caller
+
+    async def decide(self, caller: Caller, tool: Tool, query: Arguments) -> Decision:
+        return self._allowed
 
 
 class _Unlimited(Limiter):
@@ -88,10 +109,6 @@ async def _unwatched(_watch: Any, ctx: Any, call_next: Any) -> Any:
     return await call_next(ctx)
 
 
-def _everybody_may(caller: Caller, tool: Tool | None, request: Request) -> Tool:
-    return cast("Tool", tool)
-
-
 def _as_it_is(answer: BaseModel, caller: Caller, pii_scope: str | None = None) -> Redacted:
     return Redacted(answer.model_dump(mode="json", by_alias=True))
 
@@ -101,6 +118,7 @@ def _pipeline(parts: Parts, server: Server, on: set[Control]) -> Pipeline:
     whole = _WHOLE(parts, server)
     return replace(
         whole,
+        policy=whole.policy if Control.POLICY in on else _Lenient(),
         sink=whole.sink if Control.AUDIT in on else _Nowhere(),
         limits=whole.limits if Control.LIMITS in on else _Unlimited(),
         ledger=whole.ledger if Control.LEDGER in on else _Forgetful(parts.database),
@@ -123,7 +141,7 @@ def replaced(on: set[Control], settings: Settings, scopes: list[str]) -> Generat
     def with_nulls(parts: Parts, server: Server) -> Pipeline:
         return _pipeline(parts, server, on)
 
-    def anybody(*_of: object) -> Verifier:
+    def anybody(*_of: object, **_named: object) -> Verifier:
         return _Anybody(settings, scopes)
 
     with ExitStack() as stack:
@@ -137,7 +155,6 @@ def replaced(on: set[Control], settings: Settings, scopes: list[str]) -> Generat
 
 
 _STEPS: dict[Control, tuple[str, Any]] = {
-    Control.POLICY: ("shared.steps.policy.visible", _everybody_may),
     Control.RECORDS: ("shared.steps.audit.record", _no_record),
     Control.REDACTION: ("shared.pipeline.redact", _as_it_is),
     Control.TELEMETRY: ("shared.edge.watch.Watch.__call__", _unwatched),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import servers
 from tests.bench import asks, idp, noop
@@ -12,6 +13,7 @@ from tests.bench.replicas import Replicas
 from tests.bench.rounds import MANY, Case
 from tests.bench.targets import LIFETIME_S, Makers, Target
 
+_VARYING = str(Path(__file__).with_name("varying"))
 _USER = Who("support", noop.SCOPE)
 _SESSIONS = {"sessions_per_user": 1000}
 """Each connection of each window opens one; those of earlier windows are dead."""
@@ -27,6 +29,10 @@ SECTIONS = {
     "Sessions of the 2025 era": """
 Any replica answers: it finds the session in Redis, in one round trip, which a test counts. The official SDK keeps
 sessions in the memory of the one process that can answer. Beside both, the same no-op without a session.""",
+    "What identity and policy cost": """
+A token that was verified before is met again, as nearly all are: what is left is a digest, a look at its key, and one
+at what was stopped. Policy is decided once for each caller where nothing about a call can change it; where a statement
+looks at the arguments, each call is judged by itself.""",
     "What limits cost": """
 All limits of a call are decided in one round trip. One at a time shows what that adds to the time of an answer, 32 at
 once what it takes of the processor.""",
@@ -48,7 +54,7 @@ than `max_in_flight` for a process. The bound for 32 connections is 20 times the
 
 
 def cases(makers: Makers, databases: Databases) -> Iterator[Case]:
-    for section, made in zip(SECTIONS, (sessions, limits, replicas, tenants), strict=True):
+    for section, made in zip(SECTIONS, (sessions, judging, limits, replicas, tenants), strict=True):
         yield from (replace(case, section=section) for case in made(makers, databases))
 
 
@@ -66,6 +72,21 @@ def sessions(makers: Makers, databases: Databases) -> Iterator[Case]:
     yield Case("session", said, whole, asks.echo_in_session(whole.port, whole.token))
     said = "the same server, asked without a session (2026), all controls"
     yield Case("sessionless", said, whole, asks.echo(whole.port, whole.token))
+
+
+def judging(makers: Makers, databases: Databases) -> Iterator[Case]:
+    """A no-op with all other controls: without identity and policy, and with them."""
+    neither = {*Control} - {Control.AUTHENTICATION, Control.POLICY}
+    for key, said, on, given in (
+        ("judged_neither", "neither verified nor judged", neither, {}),
+        ("judged_token", "the token verified", {*Control} - {Control.POLICY}, {}),
+        ("judged", "the token verified, policy decided before", {*Control}, {}),
+        ("judged_each", "the token verified, policy on every call's arguments", {*Control}, {"policy_dir": _VARYING}),
+    ):
+        target = makers.assembled(key, noop.server, databases.small, _USER, on, **given)
+        asked = asks.echo(target.port, target.token)
+        yield Case(f"{key}_alone", f"{said}, one at a time", target, asked, 1)
+        yield Case(key, said, target, asked)
 
 
 def limits(makers: Makers, databases: Databases) -> Iterator[Case]:

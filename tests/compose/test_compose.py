@@ -121,9 +121,9 @@ def test_a_replica_starts_with_these_settings(monkeypatch: pytest.MonkeyPatch) -
         break
 
 
-def test_replicas_cannot_read_the_audit_nor_change_tables() -> None:
+def test_replicas_cannot_read_the_audit_nor_change_tables_nor_switch() -> None:
     told = json.dumps([service.get("environment", {}) for name, service in SERVICES.items() if name == "customers"])
-    for secret in ("READER", "OWNER", "POSTGRES_PASSWORD"):
+    for secret in ("READER", "OWNER", "OPERATOR", "POSTGRES_PASSWORD"):
         assert secret not in told
 
 

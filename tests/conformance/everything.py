@@ -18,6 +18,7 @@ server = Server(
     instructions="For the conformance suite alone.",
     tools=tools,
     baseline=(SCOPE,),
+    policy=Path(__file__).parent / "server" / "policy.cedar",
 )
 
 

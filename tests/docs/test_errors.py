@@ -12,11 +12,12 @@ import pytest
 from shared.core.errors import Failure, Unauthenticated
 from shared.edge import boundary
 from shared.state.counters import Rate, Taken
-from shared.steps.auth import ADVICE, challenge_401
+from shared.steps.challenges import ADVICE, challenge_401
 from shared.steps.limits import refusal
 from tests.e2e import hostile_edge
 from tests.e2e.hostile_edge import Row, cell
 from tests.e2e.hostile_session_edge import SESSIONS
+from tests.shared.steps.token_table import TABLE as TOKENS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "errors.md").read_text()
 TABLE = [*hostile_edge.TABLE, *SESSIONS]
@@ -63,8 +64,17 @@ ASKING = {"cannot_ask", "declined"}
 """No tool of the customers server asks its user; `tests/shared/edge/sessions/test_asking.py` provokes these."""
 
 
+STOPPED = {"suspended", "step_up"}
+"""`tests/e2e/test_kill_switch.py` provokes the one; the other is a challenge over HTTP, and told as typed over stdio, where
+`tests/e2e/test_policy.py` provokes it."""
+
+
+DELEGATING = {"cannot_delegate"}
+"""Nor does one call another server; `tests/contracts/test_passthrough.py` provokes this."""
+
+
 def test_every_failure_was_provoked_and_told_as_typed() -> None:
-    played = {cell(row.code, place) for row in TABLE for place in row.on} | ASKING
+    played = {cell(row.code, place) for row in TABLE for place in row.on} | ASKING | STOPPED | DELEGATING
     assert {code for code, *_ in TYPED} == {code for code in played if isinstance(code, str)} - {"invalid_token", "ok"}
 
 
@@ -82,7 +92,7 @@ def test_errors_of_the_protocol_have_the_status_that_was_seen(column: int, era: 
 
 def test_statuses_before_the_protocol_are_those_that_were_seen() -> None:
     told = {int(status) for status, *_ in rows("status | when | what to do")}
-    without_json_rpc = (row for row in TABLE if cell(row.code, row.on[0]) in {None, "invalid_token", 403})
+    without_json_rpc = (row for row in TABLE if cell(row.code, row.on[0]) in {None, "invalid_token", 401, 403})
     seen = {cell(row.status, row.on[0]) for row in without_json_rpc if row.on[0].transport == "http"}
     assert told == {status for status in seen if status >= HTTPStatus.BAD_REQUEST}
 
@@ -96,6 +106,7 @@ def test_every_outcome_that_was_recorded_is_explained() -> None:
 def test_every_reason_that_was_counted_is_explained_and_no_other() -> None:
     told = {f"{server}/{reason}" for server, reason, _ in rows("server | reason | what")}
     counted = {word.removeprefix("counted ") for word in LEFT if word.startswith("counted ")}
+    counted |= {f"customers/{row.outcome}" for row in TOKENS if row.outcome in ADVICE} | {"customers/revoked"}
     assert told == counted | {"customers/protocol"}
     assert {f"customers/{reason}" for reason in ADVICE} <= counted
 

@@ -49,7 +49,7 @@ def commands() -> Iterator[str]:
 
 def test_every_block_is_of_a_kind_these_tests_check() -> None:
     kinds = {(block.language, bool(block.file)) for block in blocks()}
-    assert kinds <= {("sh", False), ("python", True), ("sql", True), ("", False)}
+    assert kinds <= {("sh", False), ("python", True), ("sql", True), ("cedar", True), ("toml", True), ("", False)}
 
 
 @pytest.mark.parametrize("block", [block for block in blocks() if block.file], ids=str)

@@ -10,5 +10,6 @@ server = Server(
     instructions="For drills alone.",
     tools=tools,
     baseline=("drill:read",),
+    policy=Path(__file__).with_name("policy.cedar"),
     migrations=Path(__file__).parent / "migrations",
 )

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.steps.auth import ADVICE
+from shared.steps.challenges import ADVICE
 from tests.e2e.hostile_amid import (
     NEW,
     Amid,
@@ -137,6 +137,7 @@ def headers(**given: str | None) -> Sent:
 
 CUSTOMER = {"customer_id": "C-000001"}
 WRITE = call("create_customer", {**NEW, "idempotency_key": "hostile-write-1"})
+MERGE = {"keep_id": "C-000001", "keep_version": 1, "duplicate_id": "C-000002", "duplicate_version": 1}
 GET = call("get_customer", CUSTOMER)
 CHALLENGED = 'resource_metadata="{metadata}", scope="customers:read"'
 META = b'"io.modelcontextprotocol/'
@@ -398,8 +399,47 @@ CALLS = [
     Row("crash", GET, "internal", says="quote it", leaves="call internal", amid=broken),
     Row("crash, resource", read("customer://C-000001"), -32603, says="quote it", leaves="call internal", amid=broken),
     Row(
-        "scope lacking, of the tool",
+        "tool hidden by policy",
         call("create_customer", NEW, token="of support"),
+        **UNKNOWN,
+        says="Unknown tool: create_customer",
+        leaves="call unknown_target",
+        on=HTTP,
+    ),
+    Row(
+        "denied by policy",
+        call("create_customer", {**NEW, "segment": "enterprise"}, token="of a seller"),
+        code="denied",
+        says="customers-key-accounts",
+        leaves="call denied",
+        on=HTTP,
+    ),
+    Row(
+        "approval needed",
+        call("export_customers", token="of an agent"),
+        code="needs_approval",
+        says="customers-whole-export",
+        leaves="intent, outcome needs_approval",
+        on=HTTP,
+    ),
+    Row(
+        "sign-in too weak",
+        call("merge_customers", MERGE),
+        code=401,
+        status=401,
+        says='"code":"step_up"',
+        headers={
+            "WWW-Authenticate": 'Bearer error="insufficient_user_authentication", error_description="merge_customers is '
+            "not allowed yet. It takes a stronger sign-in. Somebody has to sign in as aal2 within the last 3600 s; then "
+            'repeat the call.", acr_values="aal2", max_age="3600", resource_metadata="{metadata}", '
+            'scope="customers:pii customers:read customers:write"'
+        },
+        leaves="call step_up",
+        on=HTTP,
+    ),
+    Row(
+        "scope lacking, of the tool",
+        call("create_customer", NEW, token="of a reader"),
         code=403,
         status=403,
         says='"code":"forbidden"',

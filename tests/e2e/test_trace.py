@@ -101,7 +101,7 @@ async def test_a_read_shows_edge_steps_statement_and_audit_under_the_clients_spa
     shape = tree(spans)
     assert (root.name, root.kind) == ("tools/call get_customer", SERVER)
     assert shape["client"] == ["tools/call get_customer"]
-    assert shape["tools/call get_customer"] == ["edge", "admit", "parse", "tool", "redact", "audit"]
+    assert shape["tools/call get_customer"] == ["edge", "admit", "parse", "policy", "tool", "redact", "note", "audit"]
     assert set(shape["tool"]) == {"postgres SELECT"}
     assert shape["audit"] == ["audit write"]
     assert all(root.began <= span.began <= span.ended <= root.ended for span in spans)
@@ -116,7 +116,7 @@ async def test_a_write_shows_its_intent_claim_and_commit(suite: Suite) -> None:
     shape = tree(spans)
     inside = shape["tools/call create_customer"]
     assert [name for name in inside if not name.startswith("postgres")] == [
-        *("edge", "admit", "parse", "intent", "ledger", "tool", "ledger", "redact", "audit")
+        *("edge", "admit", "parse", "policy", "intent", "ledger", "tool", "redact", "ledger", "audit")
     ]
     assert "postgres INSERT" in shape["ledger"]
     assert inside.index("postgres BEGIN") < inside.index("ledger") < inside.index("postgres COMMIT")
@@ -126,7 +126,7 @@ async def test_the_limits_are_one_round_trip_to_redis(own_suite: Make, redis_ser
     suite, sent = await own_suite(redis_url=redis_server.url), parent()
     there = await known(suite)
     async with recording() as kept:
-        await call(suite, "get_customer", {"customer_id": there}, sent)
+        await call(suite, "get_customer", {"customer_id": there}, sent, "support")
     spans = await kept.spans_of(sent.trace_id, "tools/call get_customer")
     page = (Path(__file__).parents[2] / "docs" / "telemetry.md").read_text()
     assert f"```\n{drawn(spans)}```" in page
@@ -298,7 +298,7 @@ async def test_a_client_that_does_not_record_its_trace_is_not_recorded(suite: Su
     [
         ("get_customer", "admin", {"customer_id": "C-999999"}, "tool_error", "not_found"),
         ("get_customer", "admin", {"customer_id": 7}, "tool_error", "invalid"),
-        ("create_customer", "support", {}, "403", "forbidden"),
+        ("export_customers", "manager", {}, "403", "forbidden"),
     ],
 )
 async def test_a_failure_is_told_by_its_kind(

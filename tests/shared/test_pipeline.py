@@ -42,7 +42,7 @@ async def post(suite: Suite, era: str, token: str, method: str, params: dict[str
 
 async def test_a_caller_without_the_scope_is_not_told_what_the_arguments_should_be(suite: Suite) -> None:
     params = {"name": "create_customer", "arguments": {"nonsense": 1}}
-    answer = await suite.post(suite.token("support"), "tools/call", params)
+    answer = await suite.post(suite.token("manager", scopes=["customers:read"]), "tools/call", params)
     assert (answer.status_code, "nonsense" in answer.text) == (403, False)
     (found,) = await suite.records(target="create_customer")
     assert (found["outcome"], found["request_id"] in answer.text) == ("forbidden", True)
@@ -54,7 +54,14 @@ async def test_a_record_says_who_called_on_whose_behalf_from_where_and_with_whic
     (found,) = await suite.records(request_id="req_who")
     expected = {
         **{"tenant": "acme", "subject": "sam", "issuer": "https://issuer.example", "client": "client"},
-        **{"actor": "agent-7", "actors": ["agent-7"], "trust": "person", "token_id": "token-1", "scopes": ["customers:read"], "roles": ["support"]},
+        **{
+            "actor": "agent-7",
+            "actors": ["agent-7"],
+            "trust": "person",
+            "token_id": "token-1",
+            "scopes": ["customers:read"],
+            "roles": ["support"],
+        },
         **{"client_address": "192.0.2.7", "agent": "agent/1", "effect": "read", "kind": "call"},
     }
     assert {name: found[name] for name in expected} == expected
@@ -179,7 +186,7 @@ async def test_a_cursor_is_good_only_for_the_tool_and_server_that_gave_it(suite:
     page = await suite.parts.pipeline(server).call(Request("customers", "tool", tool.name, search), SAM, tool)
     search["cursor"] = page.value["next_cursor"]
     await suite.parts.pipeline(server).call(Request("customers", "tool", tool.name, search), SAM, tool)
-    where, name = ("customers", "other") if part == "tool" else ("other", tool.name)
+    where, name = ("customers", "get_customers") if part == "tool" else ("other", tool.name)
     elsewhere = Request(where, "tool", name, search)
     with pytest.raises(InvalidCursor):
         await suite.parts.pipeline(server).call(elsewhere, SAM, replace(tool, name=name))
@@ -200,12 +207,13 @@ async def test_no_number_is_read_as_the_null_that_clears_a_field(suite: Suite, n
     assert row["city"] == "Ulm"
 
 
-@pytest.mark.parametrize(("persona", "extra"), [("support", {}), ("manager", {"no_such_field": 1})])
+@pytest.mark.parametrize(("scope", "extra"), [("customers:read", {}), ("customers:write", {"no_such_field": 1})])
 async def test_what_a_refused_call_held_is_masked_in_its_record(
-    suite: Suite, persona: str, extra: dict[str, Any]
+    suite: Suite, scope: str, extra: dict[str, Any]
 ) -> None:
     arguments = {"name": "Refused", "segment": "consumer", "country": "DE", "street": "Geheimgasse 17", **extra}
-    refused = await suite.post(suite.token(persona), "tools/call", {"name": "create_customer", "arguments": arguments})
+    token = suite.token("manager", scopes=[scope])
+    refused = await suite.post(token, "tools/call", {"name": "create_customer", "arguments": arguments})
     assert "forbidden" in refused.text or "invalid" in refused.text
     recorded = (await suite.records(target="create_customer"))[0]
     assert recorded["outcome"] in {"forbidden", "invalid"}

@@ -10,5 +10,6 @@ server = Server(
     instructions="Links a team keeps. Find one with find_links before you save another with save_link.",
     tools=tools,
     baseline=("links:read",),
+    policy=Path(__file__).with_name("policy.cedar"),
     migrations=Path(__file__).parent / "migrations",
 )

@@ -29,9 +29,12 @@ DONE = "SELECT answer IS NOT NULL FROM suite.ledger WHERE intent = $1"
 async def recover(database: Database, sink: Sink, settings: Settings) -> int:
     """Give every orphaned intent of a dead process its outcome; returns how many there were.
 
-    Chains whose process lives are left alone: their writer holds the chain's advisory lock.
+    Chains whose process lives are left alone: their writer holds the chain's advisory lock. A suite that is read-only
+    leaves them all to one that is not.
     """
     settled = 0
+    if settings.read_only:
+        return settled
     async with database.connection() as connection:
         for row in await connection.fetch(UNSETTLED):
             key = lock_key(row["chain"])

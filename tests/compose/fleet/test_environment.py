@@ -11,7 +11,7 @@ from shared.core.errors import Misconfigured
 from shared.core.settings import Settings
 from shared.state.roles import Urls
 
-URLS = Urls("postgresql://owner@127.0.0.1/suite", "postgresql://app@127.0.0.1/suite", "postgresql://r@127.0.0.1/suite")
+URLS = Urls(*(f"postgresql://{role}@127.0.0.1/suite" for role in ("owner", "app", "reader", "operator")))
 
 
 def told(folder: Path, replicas: int = 3) -> tuple[Plan, dict[str, str]]:
@@ -40,12 +40,12 @@ def test_every_ring_has_a_key_that_the_next_start_finds_again(tmp_path: Path) ->
     assert [path for path in (tmp_path / "keys").iterdir() if path.stat().st_mode & 0o077] == []
 
 
-def test_replicas_cannot_migrate_or_read_the_audit(tmp_path: Path) -> None:
+def test_replicas_cannot_migrate_read_the_audit_or_switch(tmp_path: Path) -> None:
     plan, shared = told(tmp_path)
-    assert URLS.owner not in shared.values()
-    assert URLS.reader not in shared.values()
+    others = {URLS.owner, URLS.reader, URLS.operator}
+    assert not others & set(shared.values())
     for_people = environment.for_commands(plan, URLS, "redis://127.0.0.1:6379/0")
-    assert {URLS.owner, URLS.reader} <= set(for_people.values())
+    assert others <= set(for_people.values())
 
 
 def test_many_replicas_get_small_pools(tmp_path: Path) -> None:

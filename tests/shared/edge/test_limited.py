@@ -27,6 +27,7 @@ from shared.core.tool import (
 )
 from shared.edge.pressure import Pressure
 from shared.edge.results import LEFT
+from tests.generous import EVERYBODY
 from tests.harness import ERAS, Databases, Suite, open_suite
 from tests.own_redis import own_redis
 
@@ -94,7 +95,7 @@ async def limited(databases: Databases, tmp_path: Path) -> AsyncGenerator[Open]:
     async with AsyncExitStack() as stack:
 
         async def opened(**settings: Any) -> Suite:
-            served = [replace(customers, tools=tools, workers=())]
+            served = [replace(customers, tools=tools, workers=(), views=None, policy=EVERYBODY)]
             opening = open_suite(await databases.fresh(), tmp_path, databases.admin_url, served=served, **settings)
             return await stack.enter_async_context(opening)
 

@@ -24,6 +24,7 @@ from shared.core.tool import Answer, Arguments, Call, Toolset
 from shared.edge.gate import Gate
 from shared.edge.pressure import Busy, Pressure
 from shared.edge.refusals import Refusals
+from tests.generous import EVERYBODY
 from tests.harness import Databases, Suite, modern, modern_headers, open_suite
 
 pytestmark = pytest.mark.anyio
@@ -73,7 +74,7 @@ async def bounded(databases: Databases, folder: Path, **settings: Any) -> AsyncG
     global desk  # noqa: PLW0603 - the tool is declared once, its desk is each test's own
     desk = Desk()
     bounds = {"max_in_flight": PLACES, "max_waiting": WAITING, "max_wait_s": 30, "deadline_s": 60, **settings}
-    served = [replace(customers, tools=tools, workers=())]
+    served = [replace(customers, tools=tools, workers=(), views=None, policy=EVERYBODY)]
     async with open_suite(await databases.fresh(), folder, databases.admin_url, served=served, **bounds) as suite:
         yield suite
 

@@ -14,6 +14,7 @@ from servers.customers.server import server as customers
 from shared.core.errors import Misconfigured, NotFound
 from shared.core.tool import Answer, Arguments, Begun, Call, Message, PromptAnswer, Suggestions, Toolset
 from shared.steps.redaction import Sensitive, Untrusted, mask_email
+from tests.generous import EVERYBODY
 from tests.harness import ERAS, Databases, Suite, open_suite
 
 pytestmark = pytest.mark.anyio
@@ -80,7 +81,7 @@ async def complete_customer_id(call: Call, query: Begun) -> Suggestions:
 @pytest.fixture(scope="module")
 async def small(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Suite]:
     folder = tmp_path_factory.mktemp("data")
-    served = [replace(customers, tools=tools, workers=())]
+    served = [replace(customers, tools=tools, workers=(), views=None, policy=EVERYBODY)]
     async with open_suite(await databases.fresh(), folder, databases.admin_url, served=served) as opened:
         yield opened
 

@@ -90,7 +90,8 @@ async def test_refusals_are_counted_by_reason(own_suite: Make) -> None:
         await suite.post(None, "tools/list", {})
         await suite.post("not.a.token", "tools/list", {})
         await suite.post(suite.token(), "tools/list", {}, **{"Content-Type": "text/plain"})
-        await suite.post(suite.token("support"), "tools/call", {"name": "create_customer", "arguments": NEW})
+        token = suite.token("manager", scopes=["customers:read"])
+        await suite.post(token, "tools/call", {"name": "create_customer", "arguments": NEW})
         for _ in range(4):
             await suite.post(suite.token("admin"), "tools/list", {})
 

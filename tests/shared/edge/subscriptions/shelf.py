@@ -10,6 +10,7 @@ import orjson
 from servers.customers.server import server as customers
 from shared.core.errors import NotFound, Unavailable
 from shared.core.tool import Answer, Arguments, Call, Risk, Toolset, WriteArguments
+from tests.generous import EVERYBODY
 from tests.harness import Suite
 from tests.listening import LISTEN
 
@@ -105,4 +106,4 @@ async def revoke(suite: Suite, subject: str, tenant: str = "acme") -> None:
     await suite.parts.stores.bus.publish("callers", orjson.dumps({"revoked": {"tenant": tenant, "subject": subject}}))
 
 
-served = replace(customers, tools=tools, workers=())
+served = replace(customers, tools=tools, workers=(), views=None, policy=EVERYBODY)

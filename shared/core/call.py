@@ -1,0 +1,90 @@
+"""What a tool gets besides its arguments."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from shared.core.asking import Answers, FormT
+from shared.core.caller import Caller
+from shared.core.delegation import NOBODY, OnBehalf
+from shared.core.errors import Misconfigured
+from shared.core.labels import Label
+from shared.core.models import Arguments
+from shared.core.request import Progress
+
+
+class Queries(Protocol):
+    """One tenant's view of the database, under row-level security."""
+
+    async def rows(self, statement: Any, /, **values: Any) -> list[Mapping[str, Any]]: ...
+    async def row(self, statement: Any, /, **values: Any) -> Mapping[str, Any] | None: ...
+
+
+class Cursors(Protocol):
+    """Opaque page positions, sealed for one caller and one query."""
+
+    def seal(self, position: Sequence[Any], query: Arguments) -> str: ...
+    def open(self, cursor: str, query: Arguments) -> list[Any]: ...
+
+
+@dataclass(slots=True)
+class Call:
+    """What a tool gets besides its arguments.
+
+    Attributes:
+        caller: Who calls; its tenant is already set in `database` and `transaction`.
+        database: Reads: each statement is one round trip and one snapshot.
+        cursors: Seals and opens page positions.
+        request_id: The reference that logs, audit and error messages share.
+        transaction: Writes only: the transaction that also holds the idempotency claim and the stored answer.
+            It commits when the tool returns, and rolls back when it raises or the call is a dry run.
+        changes: URIs of resources that this call changed; whoever follows them is told after the commit.
+        on_behalf: Tokens for other servers, in the caller's name.
+        labels: What is in the answer beyond what the tool declares.
+    """
+
+    caller: Caller
+    database: Queries
+    cursors: Cursors
+    request_id: str
+    open_transaction: Queries | None = None
+    answers: Answers = field(default_factory=lambda: Answers({}))
+    tell_progress: Progress | None = None
+    changes: list[str] = field(default_factory=list[str])
+    labels: set[Label] = field(default_factory=set[Label])
+    on_behalf: OnBehalf = field(default=NOBODY, repr=False)
+
+    @property
+    def transaction(self) -> Queries:
+        if self.open_transaction is None:
+            raise Misconfigured("only tools declared with @tools.write have a transaction")
+        return self.open_transaction
+
+    def ask(self, message: str, form: type[FormT]) -> FormT:
+        """What the caller's own user says; in a tool only, and before anything that a rollback does not undo.
+
+        The answer is the caller's word, not an approval: a client may give it without asking anybody.
+
+        Args:
+            message: What the user reads; only what the caller may see.
+            form: A flat model; see `shared.core.asking`.
+
+        Raises:
+            Asked: The call ends here and is run again with the answer.
+            Declined: The user would not.
+        """
+        return self.answers.to(message, form)
+
+    def changed(self, uri: str) -> None:
+        """Note that the resource changed; `uri` as its template spells it."""
+        if uri not in self.changes:
+            self.changes.append(uri)
+
+    def label(self, label: Label) -> None:
+        """Note what this answer holds; the caller's later calls are judged by it (docs/information-flow.md)."""
+        self.labels.add(label)
+
+    async def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
+        """Tell the client how far the work is, if it wants to know."""
+        if self.tell_progress is not None:
+            await self.tell_progress(done, total, message)
