@@ -32,7 +32,7 @@ class Judged:
 
 def judge(request: Json, policies: PolicySet, entities: Entities) -> Judged:
     """Cedar skips a policy that fails, a `forbid` too; here nothing is allowed then."""
-    found = cedarpy.is_authorized(request, policies, entities)
+    found = cedarpy.is_authorized({**request, "context": orjson.dumps(request["context"]).decode()}, policies, entities)
     errors = tuple(found.diagnostics.errors)
     return Judged(found.allowed and not errors, tuple(sorted(found.diagnostics.reasons)), errors)
 

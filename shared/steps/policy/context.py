@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, cast
 
 from shared.core.caller import LOCAL, Caller
@@ -12,15 +13,24 @@ from shared.steps.policy.schema import Target, level_of
 
 Clock = Callable[[], float]
 
+EVERYTHING = frozenset({"level", "auth_age_s", "dry_run", "seen", "domains", "arguments"})
+_OF_ARGUMENTS = {"domains", "arguments"}
+
 _ADDRESS = re.compile(r"(?:.*<)?\s*[^\s@<>]+@([^\s@<>]+)\s*>?")
 
 
-def context_of(target: Target, caller: Caller, query: Arguments, seen: Iterable[str], clock: Clock = time.time) -> Json:
-    """The context of a call.
+def context_of(
+    target: Target,
+    caller: Caller,
+    query: Arguments,
+    seen: Iterable[str],
+    wanted: AbstractSet[str] = EVERYTHING,
+    clock: Clock = time.time,
+) -> Json:
+    """The context of a call, beside what is the same for the whole process; of it, what is wanted.
 
     | attribute | meaning |
     |---|---|
-    | `environment`, `read_only` | of the suite, from its settings |
     | `level` | how strongly a person signed in: 0 unknown, 1 to 3 for aal1 to aal3 |
     | `auth_age_s` | seconds since then; missing if nobody knows |
     | `dry_run` | whether nothing will be changed |
@@ -28,19 +38,23 @@ def context_of(target: Target, caller: Caller, query: Arguments, seen: Iterable[
     | `domains` | of the e-mail addresses among the arguments, in lower case |
     | `arguments` | as the tool declares them, parsed |
     """
-    values = query.model_dump(mode="json")
+    values = query.model_dump(mode="json") if wanted & _OF_ARGUMENTS else {}
+    age_s = _age_s(caller, clock)
     context: Json = {
         "level": level_of(caller.acr),
         "dry_run": isinstance(query, WriteArguments) and query.dry_run,
         "seen": sorted(seen),
-        "domains": sorted(set(_domains(values))),
-        "arguments": target.arguments.value(values),
+        "domains": sorted(set(_domains(values))) if "domains" in wanted else [],
+        "arguments": target.arguments.value(values) if "arguments" in wanted else {},
+        **({"auth_age_s": age_s} if age_s is not None else {}),
     }
+    return {name: value for name, value in context.items() if name in wanted}
+
+
+def _age_s(caller: Caller, clock: Clock) -> int | None:
     if caller.issuer == LOCAL:
-        context["auth_age_s"] = 0
-    elif caller.auth_time is not None:
-        context["auth_age_s"] = max(0, int(clock() - caller.auth_time))
-    return context
+        return 0
+    return max(0, int(clock() - caller.auth_time)) if caller.auth_time is not None else None
 
 
 def _domains(value: Any) -> Iterator[str]:

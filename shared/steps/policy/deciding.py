@@ -105,7 +105,7 @@ class Policy:
             part = rules.slices[target.name]
             if part.varies:
                 seen = tuple(sorted(await self._seen.lately(caller))) if "seen" in part.context else ()
-                known = judge(subject, part, target, context_of(target, caller, query, seen), seen)
+                known = judge(subject, part, target, context_of(target, caller, query, seen, part.wanted), seen)
             else:
                 known = subject.decided[target.name] = judge(subject, part, target, {})
         metrics.POLICY_DECISIONS.add(rules.server.name, known.effect)

@@ -13,8 +13,9 @@ from shared.core.errors import Misconfigured
 from shared.core.server import Server
 from shared.core.tool import Tool
 from shared.steps.policy import cedar
+from shared.steps.policy.context import EVERYTHING
 from shared.steps.policy.schema import HOLD, SEE, Target, entities_of, schema_of, targets_of
-from shared.steps.policy.statements import InvalidPolicy, Statement, read
+from shared.steps.policy.statements import FIXED, InvalidPolicy, Statement, read
 
 SUITE = Path(__file__).with_name("suite.cedar")
 """What holds for every server, unless the policy folder has a `suite.cedar` of its own."""
@@ -34,14 +35,24 @@ class Slice:
     Attributes:
         hard: Those that allow or deny.
         soft: Those that somebody can lift; None if there are none. Judged by themselves, beside one that allows all.
-        varies: Whether the arguments, the sign-in or what the caller has seen may change the answer.
         context: The attributes of the context they look at.
+        hard_varies: Whether something about a call may change what the hard ones say.
     """
 
     hard: cedar.PolicySet
     soft: cedar.PolicySet | None
-    varies: bool
     context: frozenset[str]
+    hard_varies: bool
+
+    @property
+    def varies(self) -> bool:
+        """Whether the arguments, the sign-in or what the caller has seen may change the answer."""
+        return bool(self.context - FIXED)
+
+    @cached_property
+    def wanted(self) -> frozenset[str]:
+        """What a call's context has to have for them: less to read makes a judgement cheaper."""
+        return EVERYTHING if "*" in self.context else self.context
 
 
 class Rules:
@@ -87,8 +98,8 @@ class Rules:
         return Slice(
             hard=cedar.policy_set({one.name: one.policy for one in found if not one.soft}),
             soft=cedar.policy_set({**soft, "": _ALL_MAY}) if soft else None,
-            varies=any(one.varies for one in found),
             context=frozenset(name for one in found for name in one.context),
+            hard_varies=any(one.varies for one in found if not one.soft),
         )
 
 

@@ -27,6 +27,7 @@ class Subject:
     Attributes:
         given: The caller as its token says.
         sees: By target, whether lists show it.
+        standing: By target, what its hard statements say, where nothing about a call can change that.
         decided: By target, where nothing about a call can change it.
     """
 
@@ -36,6 +37,7 @@ class Subject:
     entities: cedar.Entities = field(repr=False)
     sees: dict[str, bool] = field(default_factory=dict[str, bool], repr=False)
     holds: dict[str, bool] = field(default_factory=dict[str, bool], repr=False)
+    standing: dict[str, Judged] = field(default_factory=dict[str, Judged], repr=False)
     decided: dict[str, Decision] = field(default_factory=dict[str, Decision], repr=False)
 
     @staticmethod
@@ -74,7 +76,11 @@ class Subject:
     def judge_call(self, part: Slice, target: str, context: Json) -> tuple[Judged, Judged]:
         """What allows or denies a call, and then what somebody would have to lift."""
         resource = tool_uid(target)
-        hard = self.judge(part.hard, target, resource, context)
+        hard = self.standing.get(target)
+        if hard is None:
+            hard = self.judge(part.hard, target, resource, context)
+            if not part.hard_varies:
+                self.standing[target] = hard
         if not hard.allowed or part.soft is None:
             return hard, Judged(allowed=True)
         return hard, self.judge(part.soft, target, resource, context)

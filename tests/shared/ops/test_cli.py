@@ -42,6 +42,7 @@ HELPED = {
     "up": "demo data",
     "serve": "--stdio",
     "doctor": "--tenant",
+    "doctor auth": "--token",
     "connect": "--write",
     "token": "--alone",
     "audit": "verify",
