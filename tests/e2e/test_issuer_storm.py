@@ -30,6 +30,7 @@ from shared.ops.serving import addresses, scopes_of
 from shared.steps import jwks
 from shared.steps.challenges import ADVICE
 from tests.harness import GENEROUS, Databases, modern, modern_headers
+from tests.loopback import tcp_listener
 
 pytestmark = pytest.mark.anyio
 
@@ -139,7 +140,7 @@ class Storm:
 async def storm(databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Storm]:
     monkeypatch.setattr(jwks, "REFILL_S", REFILL_S)
     urls = await databases.fresh()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with tcp_listener() as listener:
         issuer = f"http://127.0.0.1:{listener.getsockname()[1]}/idp"
         settings = Settings.model_validate({**GENEROUS, "port": 8080, "data_dir": tmp_path, "issuer": issuer})
         served = servers.every()

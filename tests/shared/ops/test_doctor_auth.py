@@ -25,6 +25,7 @@ from shared.state.http import open_client
 from shared.steps.challenges import ADVICE
 from shared.steps.providers import open_providers
 from tests.harness import Databases, open_suite
+from tests.loopback import tcp_listener
 from tests.shared.steps.claim_rows import at
 from tests.shared.steps.issuing import b64
 from tests.shared.steps.matrix_issuers import ATTACKER, OUT_THERE, RESOURCE, URLS, Web, signed, trusted
@@ -74,10 +75,7 @@ async def listening(app: Any) -> AsyncGenerator[str]:
     """The origin of an application on loopback."""
     quiet: dict[str, Any] = {"log_level": "critical", "lifespan": "off", "ws": "none", "date_header": False}
     server = uvicorn.Server(uvicorn.Config(app, **quiet, timeout_graceful_shutdown=1))
-    # Asyncio switches Nagle's algorithm off for what says that it is TCP; else each answer takes 40 ms.
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
+    with tcp_listener() as listener:
         task = asyncio.create_task(server.serve([listener]))
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -1,5 +1,4 @@
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 
 import httpx
@@ -10,6 +9,7 @@ from starlette.routing import Route
 
 from shared.state.http import open_client
 from shared.steps.jwks import Jwks
+from tests.loopback import tcp_listener
 from tests.shared.steps.issuing import World
 from tests.shared.steps.loopback_issuer import Clock, Door, Issuer, open_jwks
 
@@ -29,7 +29,7 @@ async def door() -> AsyncIterator[Door]:
     app = Starlette(routes=[Route("/{path:path}", door.answer)])
     config = uvicorn.Config(app, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with tcp_listener() as listener:
         door.origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
         task = asyncio.create_task(server.serve([listener]))
         yield door

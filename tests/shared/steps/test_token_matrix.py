@@ -3,7 +3,6 @@ rows would tell.
 """
 
 import asyncio
-import socket
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from shared.state.switches import Switch
 from shared.steps.auth import Verifier
 from shared.steps.challenges import ADVICE
 from tests.harness import Databases, Suite, modern, modern_headers, open_suite
+from tests.loopback import tcp_listener
 from tests.shared.steps.matrix_issuers import OUT_THERE, URLS, Web, signed, trusted
 from tests.shared.steps.token_controls import CONTROLS, Control
 from tests.shared.steps.token_rows import ACCEPTED, Row, Sent
@@ -65,7 +65,7 @@ async def world(databases: Databases, tmp_path_factory: pytest.TempPathFactory) 
     web = Web()
     config = uvicorn.Config(web.app(), log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=1)
     out_there = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener, pytest.MonkeyPatch.context() as patch:
+    with tcp_listener() as listener, pytest.MonkeyPatch.context() as patch:
         origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
         task = asyncio.create_task(out_there.serve([listener]))
         OUT_THERE["origin"] = origin
