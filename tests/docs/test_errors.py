@@ -64,9 +64,9 @@ ASKING = {"cannot_ask", "declined"}
 """No tool of the customers server asks its user; `tests/shared/edge/sessions/test_asking.py` provokes these."""
 
 
-STOPPED = {"suspended", "step_up"}
-"""`tests/e2e/test_kill_switch.py` provokes the one; the other is a challenge over HTTP, and told as typed over stdio, where
-`tests/e2e/test_policy.py` provokes it."""
+STOPPED = {"suspended", "step_up", "needs_approval"}
+"""`tests/e2e/test_kill_switch.py` provokes the first, `tests/e2e/test_policy.py` the others: the second is a challenge
+over HTTP, and typed over stdio; the third wants a tool that is refused first when the process is busy, as here."""
 
 
 DELEGATING = {"cannot_delegate"}

@@ -415,14 +415,6 @@ CALLS = [
         on=HTTP,
     ),
     Row(
-        "approval needed",
-        call("export_customers", token="of an agent"),
-        code="needs_approval",
-        says="customers-whole-export",
-        leaves="intent, outcome needs_approval",
-        on=HTTP,
-    ),
-    Row(
         "sign-in too weak",
         call("merge_customers", MERGE),
         code=401,

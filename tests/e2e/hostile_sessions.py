@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # the world asks here
 
 Presented = Callable[["World", str], Awaitable["Values"]]
 
-GOOD = {"of a manager", "of support", "of a reader", "of a seller", "of an agent", "of an admin", "without pii"}
+GOOD = {"of a manager", "of support", "of a reader", "of a seller", "of an admin", "without pii"}
 """Tokens that open sessions."""
 
 

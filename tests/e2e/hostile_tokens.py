@@ -69,7 +69,6 @@ FORGED: dict[str, Forge] = {
     "without a tenant": lambda suite: suite.token("manager", tenant=None),
     # These are good, and of callers a row needs.
     "of support": lambda suite: suite.token("support"),
-    "of an agent": lambda suite: suite.token("admin", tenant="initech", act={"sub": "acme-triage"}),
     "of a seller": lambda suite: suite.token("manager", roles=["sales"]),
     "of a reader": lambda suite: suite.token("manager", scopes=["customers:read"]),
     "of a manager": lambda suite: suite.token("manager"),
