@@ -8,8 +8,8 @@ from typer.core import TyperGroup
 import servers
 from shared.core.errors import Misconfigured
 from shared.ops.doctor import examine_server, show
-from shared.ops.doctor_auth import auth
 from shared.ops.running import complete, read_settings
+from shared.ops.token_doctor.command import auth
 
 _SERVER = "SERVER"
 _NAME_MOST = 40

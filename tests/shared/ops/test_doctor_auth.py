@@ -17,10 +17,10 @@ import uvicorn
 
 import servers
 from shared.core.settings import Settings
-from shared.ops import doctor_auth
-from shared.ops.doctor_auth import verdict_of
-from shared.ops.doctor_token import explain
-from shared.ops.doctor_told import Question, Told
+from shared.ops.token_doctor import command
+from shared.ops.token_doctor.command import verdict_of
+from shared.ops.token_doctor.explain import explain
+from shared.ops.token_doctor.told import Question, Told
 from shared.state.http import open_client
 from shared.steps.challenges import ADVICE
 from shared.steps.providers import open_providers
@@ -418,7 +418,7 @@ class TestCommand:
         async def fail(_question: Question, token: str, _verdict: str) -> Told:
             raise RuntimeError(f"no way with {token}")
 
-        monkeypatch.setattr(doctor_auth, "explain", fail)
+        monkeypatch.setattr(command, "explain", fail)
         token = signed()
         ended = await shell.run("doctor", "auth", stdin=token)
         assert (ended.exit_code, ended.stdout) == (1, "")
@@ -428,7 +428,7 @@ class TestCommand:
     async def test_steps_that_miss_what_the_verifier_finds_say_so(
         self, shell: Shell, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(doctor_auth, "verdict_of", _for_another)
+        monkeypatch.setattr(command, "verdict_of", _for_another)
         ended = await shell.run("doctor", "auth", stdin=signed())
         assert ended.exit_code == 1
         assert "The steps above came to accepted: they are not to be relied on" in ended.stdout

@@ -5,8 +5,8 @@ from typing import Any
 
 from shared.core.errors import Unauthenticated
 from shared.core.issuers import Issuer
-from shared.ops.doctor_told import Question
-from shared.ops.doctor_words import listed, shown, span
+from shared.ops.token_doctor.told import Question
+from shared.ops.token_doctor.words import listed, shown, span
 from shared.steps.claims import seconds
 from shared.steps.tokens import Jwt
 from shared.steps.validity import Terms

@@ -7,8 +7,8 @@ import asyncpg
 from shared.core.caller import Caller
 from shared.core.errors import Misconfigured, Unavailable
 from shared.core.settings import Settings
-from shared.ops.doctor_told import Question, Told
-from shared.ops.doctor_words import listed
+from shared.ops.token_doctor.told import Question, Told
+from shared.ops.token_doctor.words import listed
 from shared.state.database import connect
 from shared.state.locks import is_held
 from shared.state.services import open_services

@@ -15,11 +15,11 @@ from shared.core.server import Server
 from shared.core.settings import Settings
 from shared.ops import serving
 from shared.ops.doctor import show
-from shared.ops.doctor_rights import tell_rights, tell_stopped, tell_stops
-from shared.ops.doctor_token import explain
-from shared.ops.doctor_told import UNAVAILABLE, Question, Told
-from shared.ops.doctor_words import without
 from shared.ops.running import complete, read_settings
+from shared.ops.token_doctor.explain import explain
+from shared.ops.token_doctor.rights import tell_rights, tell_stopped, tell_stops
+from shared.ops.token_doctor.told import UNAVAILABLE, Question, Told
+from shared.ops.token_doctor.words import without
 from shared.ops.tracebacks import told as told_error
 from shared.state.http import open_client
 from shared.steps.auth import Verifier

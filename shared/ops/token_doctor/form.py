@@ -5,7 +5,7 @@ import re
 from base64 import urlsafe_b64decode
 from typing import Any, cast
 
-from shared.ops.doctor_words import shown
+from shared.ops.token_doctor.words import shown
 from shared.steps.tokens import TOKEN_LIMIT, looks_signed
 
 _AS_ISSUED = "Send the value of `access_token`, exactly as the provider issued it."

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from shared.core.errors import Unauthenticated
 from shared.core.issuers import Issuer
-from shared.ops.doctor_told import Question
-from shared.ops.doctor_words import listed, shown
+from shared.ops.token_doctor.told import Question
+from shared.ops.token_doctor.words import listed, shown
 from shared.steps.claims import texts
 
 _GRAPH = {"00000003-0000-0000-c000-000000000000", "https://graph.microsoft.com"}

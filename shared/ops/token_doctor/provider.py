@@ -9,8 +9,8 @@ import httpx
 
 from shared.core.errors import Misconfigured
 from shared.core.issuers import Issuer
-from shared.ops.doctor_told import Question, Told
-from shared.ops.doctor_words import shown, span
+from shared.ops.token_doctor.told import Question, Told
+from shared.ops.token_doctor.words import shown, span
 from shared.state.client_assertion import authenticate
 from shared.state.discovery import Discovery, metadata_urls
 from shared.state.http import BadAnswer, get_json, post_form_any

@@ -7,8 +7,8 @@ from typing import Any
 from shared.core.caller import ACRS, Caller
 from shared.core.errors import Unauthenticated
 from shared.core.issuers import TENANT, Issuer
-from shared.ops.doctor_told import Question, Told
-from shared.ops.doctor_words import claim_names, listed, shown
+from shared.ops.token_doctor.told import Question, Told
+from shared.ops.token_doctor.words import claim_names, listed, shown
 from shared.steps.claims import ABSENT, caller, find, readings
 
 _ALIKE = {

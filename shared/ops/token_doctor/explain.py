@@ -8,13 +8,13 @@ from hashlib import sha256
 from typing import Any
 
 from shared.core.errors import Unauthenticated, Unavailable
-from shared.ops.doctor_claims import Claims
-from shared.ops.doctor_form import described, why_not_parsed, why_unread
-from shared.ops.doctor_hints import meant, why_not_trusted, why_other_audience
-from shared.ops.doctor_provider import Probe
-from shared.ops.doctor_terms import expired, why_not_now, why_other_kind
-from shared.ops.doctor_told import UNAVAILABLE, Question, Told
-from shared.ops.doctor_words import listed, shown
+from shared.ops.token_doctor.claims import Claims
+from shared.ops.token_doctor.form import described, why_not_parsed, why_unread
+from shared.ops.token_doctor.hints import meant, why_not_trusted, why_other_audience
+from shared.ops.token_doctor.provider import Probe
+from shared.ops.token_doctor.terms import expired, why_not_now, why_other_kind
+from shared.ops.token_doctor.told import UNAVAILABLE, Question, Told
+from shared.ops.token_doctor.words import listed, shown
 from shared.steps.introspection import Introspection
 from shared.steps.providers import Provider
 from shared.steps.tokens import Jwt, looks_signed, parse
