@@ -185,6 +185,7 @@ SHAPES: Mapping[str, Shape] = {
             "scope_names": {_pascal(scope, suffix): scope for scope in _SCOPES for suffix in ("", ".All")},
             "acr_claims": ("acrs",),
             "acr_names": {"c1": "aal2"},
+            "id_claim": "uti",
             # Sixty to ninety minutes, as it likes, told from five minutes before.
             "max_lifetime_s": 7200,
         },

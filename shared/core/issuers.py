@@ -58,6 +58,7 @@ class Issuer(BaseModel):
         "cid",
     )
     session_claim: Annotated[Text, Field(description="The login that tokens share.")] = "sid"
+    id_claim: Annotated[Text, Field(description="What names a token, so that it can be stopped.")] = "jti"
     service_claims: Annotated[
         dict[str, Text],
         Field(

@@ -3,6 +3,7 @@
 import base64
 import re
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -89,11 +90,15 @@ def targets(server: Server) -> list[str]:
     return sorted(found)
 
 
-def token_given(text: str) -> tuple[str, float]:
+def token_given(text: str, named_by: Mapping[str, str]) -> tuple[str, float]:
     """The id of a token, and for how many seconds it must stay revoked: until nobody accepts it any more.
 
     Its signature is not verified: whoever changed it could at most have another token revoked. An expiry that was
     brought forward does not count, for a day is the least.
+
+    Args:
+        text: The token, perhaps with its scheme.
+        named_by: By issuer, the claim with the id; others have it in `jti`.
 
     Raises:
         Misconfigured: It is no token we could know again; says what to stop instead.
@@ -104,11 +109,13 @@ def token_given(text: str) -> tuple[str, float]:
         raise Misconfigured(
             "standard input holds no JWT. An opaque token is revoked at its issuer; here, stop its login or its user"
         )
-    token_id, expires_at = claims.get("jti"), claims.get("exp")
+    name, expires_at = named_by.get(str(claims.get("iss")), "jti"), claims.get("exp")
+    token_id = claims.get(name)
     if not isinstance(token_id, str):
-        raise Misconfigured("the token has no jti to know it by: stop its login (`sid`), or its user (`sub`), instead")
+        said = f"the token has no {name} to know it by: stop its login (`sid`), or its user (`sub`), instead"
+        raise Misconfigured(said)
     left_s = expires_at - time.time() if isinstance(expires_at, int | float) else 0
-    return one_line(token_id, "the jti"), min(max(left_s, _DAY_S), _LONGEST_S) + _SLACK_S
+    return one_line(token_id, f"the {name}"), min(max(left_s, _DAY_S), _LONGEST_S) + _SLACK_S
 
 
 def _claims(part: str) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ import typer
 from shared.core.errors import Misconfigured
 from shared.core.settings import Settings
 from shared.ops.operator import operator
-from shared.ops.running import complete, read_settings
+from shared.ops.running import complete, parse_settings, read_settings
 from shared.ops.stop_words import one_line, reason_of, seconds, server_named, target_named, token_given
 from shared.state.bus import Bus
 from shared.state.database import connect
@@ -117,7 +117,8 @@ def stop_token(
     if jti is None:
         if sys.stdin.isatty():
             typer.echo("Paste the token, then press Ctrl-D on a line of its own.", err=True)
-        jti, kept_s = token_given(typer.get_text_stream("stdin").read())
+        named_by = {known.url: known.id_claim for known in parse_settings().trusted_issuers}
+        jti, kept_s = token_given(typer.get_text_stream("stdin").read(), named_by)
         for_s = kept_s if for_s is None else for_s
     _stop(What("token", name=one_line(jti, "--jti"), issuer=_given(issuer, "--issuer")), reason, for_s)
 

@@ -39,7 +39,7 @@ def readings(claims: Mapping[str, Any], issuer: Issuer) -> dict[str, Callable[[]
         "roles": lambda: _roles(claims, issuer),
         "acr": lambda: _acr(claims, issuer),
         "auth_time": lambda: int(seconds(claims, "auth_time")) if "auth_time" in claims else None,
-        "token_id": lambda: _text(claims, "jti") if "jti" in claims else None,
+        "token_id": lambda: _text(claims, issuer.id_claim) if _has(claims, issuer.id_claim) else None,
         "session_id": lambda: _text(claims, issuer.session_claim) if _has(claims, issuer.session_claim) else None,
         "expires_at": lambda: int(seconds(claims, "exp")),
     }

@@ -27,6 +27,7 @@ _SETTINGS = {
     "scopes": "scope_claims",
     "roles": "role_claims",
     "acr": "acr_claims",
+    "token_id": "id_claim",
     "session_id": "session_claim",
 }
 _FORMS = {
@@ -74,7 +75,7 @@ class Claims:
         if name in _SETTINGS:
             named: str | tuple[str, ...] = getattr(self.issuer, _SETTINGS[name])
             return (named,) if isinstance(named, str) else named
-        return ({"actors": "act", "token_id": "jti"}.get(name, name),)
+        return ({"actors": "act"}.get(name, name),)
 
     def _looked(self, name: str) -> str:
         return " and ".join(f"`{path}`" for path in self._paths(name))

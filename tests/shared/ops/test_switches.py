@@ -14,9 +14,10 @@ import pytest
 from typer.testing import CliRunner
 
 import servers
+from shared.core.errors import Misconfigured
 from shared.core.settings import Settings
 from shared.ops.cli import app
-from shared.ops.stop_words import targets
+from shared.ops.stop_words import targets, token_given
 from shared.state.bus import Inbox
 from shared.state.database import connect
 from shared.state.embedded_redis import EmbeddedRedis
@@ -179,6 +180,14 @@ async def test_a_token_is_read_from_standard_input_and_shown_nowhere(desk: Desk)
     for name in ("jti-short", "jti-none"):
         assert DAY_S < kept[name] < DAY_S + 700, "what a token says of its end may have been changed"
     assert [record["token_id"] for record in await desk.records()] == ["jti-long", "jti-short", "jti-none"]
+
+
+def test_a_token_is_known_by_the_claim_its_issuer_has_for_that() -> None:
+    token = jwt(uti="entra-1", jti="other", exp=0, iss="https://i.example")
+    assert token_given(token, {"https://i.example": "uti"})[0] == "entra-1"
+    assert token_given(token, {"https://elsewhere.example": "uti"})[0] == "other"
+    with pytest.raises(Misconfigured, match="no sid to know it by"):
+        token_given(token, {"https://i.example": "sid"})
 
 
 REFUSED = (

@@ -151,7 +151,7 @@ SHAPES = [
         "Entra, a user with authentication contexts",
         lambda: entra(acrs=["c1", "c3"], roles=["Support.Agent"]),
         ACCEPTED,
-        {"acr": "aal3", "roles": {"support"}},
+        {"acr": "aal3", "roles": {"support"}, "token_id": "u-1"},
     ),
     Row(
         "Entra, an application",

@@ -82,6 +82,7 @@ def trusted(origin: str) -> dict[str, Any]:
             "tenants": {"0000-tid": "entra"},
             "subject_claim": "oid",
             "service_claims": {"idtyp": "app"},
+            "id_claim": "uti",
             "scope_claims": ["scp", "roles"],
             "scope_names": {"Customers.Read": "customers:read", "Customers.ReadWrite.All": "customers:write"},
             "role_names": {"Support.Agent": "support"},
