@@ -95,12 +95,13 @@ class Pipeline:
         return not self.switches.hides(server, tool.name, caller) and self.policy.shows(caller, tool)
 
     @asynccontextmanager
-    async def noted(self, request: Request, caller: Caller) -> AsyncGenerator[dict[str, Any]]:
+    async def noted(self, request: Request, caller: Caller, *, charge: bool = True) -> AsyncGenerator[dict[str, Any]]:
         """Open or end a session, hold a stream open, give up a subscription: the body does it, counted and recorded,
-        and says in the record's facts what it did.
+        and says in the record's facts what it did. What is given back is not charged: nobody is kept from leaving.
         """
         async with audit.record(self.sink, request, caller) as entry:
-            await self.limits.admit(request, caller, None)
+            if charge:
+                await self.limits.admit(request, caller, None)
             self._refuse_suspended(caller)
             yield entry.facts
 

@@ -62,7 +62,7 @@ class Opening:
         Raises:
             Refused: The caller is stopped.
         """
-        async with self._noted(self.request(http, "end", session.version), caller) as facts:
+        async with self._noted(self.request(http, "end", session.version), caller, charge=False) as facts:
             facts["session"] = session.handle
             await self._sessions.end(session.tenant, session.handle)
         await self._underway.end(session.handle)
@@ -80,9 +80,11 @@ class Opening:
         )
 
     @asynccontextmanager
-    async def _noted(self, request: Request, caller: Caller, message_id: Any = None) -> AsyncGenerator[dict[str, Any]]:
+    async def _noted(
+        self, request: Request, caller: Caller, message_id: Any = None, *, charge: bool = True
+    ) -> AsyncGenerator[dict[str, Any]]:
         try:
-            async with self._pipeline.noted(request, caller) as facts:
+            async with self._pipeline.noted(request, caller, charge=charge) as facts:
                 yield facts
         except Suspended as failure:
             raise envelope.Refused("suspended", 403, 403, failure.message, message_id) from None

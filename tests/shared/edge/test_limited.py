@@ -174,6 +174,20 @@ async def test_every_kind_of_request_is_a_step_of_the_session(limited: Open) -> 
         assert 0 < int(answers[2].headers["Retry-After"]) <= 1000
 
 
+async def test_a_client_over_its_limits_may_still_end_its_session(limited: Open) -> None:
+    suite = await limited(burst=2, calls_per_minute=1)
+    headers = await suite.session(suite.token("manager"))
+    listing = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    async with suite.http() as http:
+        answers = [await http.post(suite.url(), json=listing, headers=headers) for _ in range(3)]
+        ended = await http.delete(suite.url(), headers=headers)
+        again = await http.delete(suite.url(), headers=headers)
+    assert "Too many calls" in answers[-1].text
+    assert (ended.status_code, again.status_code) == (204, 404)
+    (record,) = await suite.records(target="end", limit=1)
+    assert record["outcome"] == "ok"
+
+
 async def test_a_client_of_2026_reads_the_refusal_and_goes_on(limited: Open) -> None:
     suite = await limited(burst=3, calls_per_minute=60)
     async with suite.connect("manager") as client:
