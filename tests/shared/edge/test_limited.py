@@ -177,7 +177,7 @@ async def test_every_kind_of_request_is_a_step_of_the_session(limited: Open) -> 
 async def test_a_client_over_its_limits_may_still_end_its_session(limited: Open) -> None:
     suite = await limited(burst=2, calls_per_minute=1)
     headers = await suite.session(suite.token("manager"))
-    listing = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    listing: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
     async with suite.http() as http:
         answers = [await http.post(suite.url(), json=listing, headers=headers) for _ in range(3)]
         ended = await http.delete(suite.url(), headers=headers)
