@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import anyio
 import asyncpg
 import httpx2
 import pytest
@@ -240,8 +241,6 @@ class TestOwnPolicies:
     async def test_changed_files_are_found_without_being_told(
         self, own_suite: Callable[..., Awaitable[Suite]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        import anyio  # noqa: PLC0415 - for the bounded wait alone
-
         monkeypatch.setattr("shared.steps.policy.in_force._LOOK_S", 0.01)
         folder = tmp_path / "policies"
         folder.mkdir()
