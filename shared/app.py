@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import anyio
@@ -15,8 +16,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from shared.core.background import Background
 from shared.core.errors import Failure
-from shared.core.server import Server, Worker
+from shared.core.server import Server
 from shared.core.settings import Settings
 from shared.edge import health
 from shared.edge.address import Address
@@ -33,6 +35,7 @@ from shared.edge.refusals import Refusals
 from shared.edge.sessions.stopped import ending_stopped
 from shared.edge.show_replica import ShowReplica
 from shared.pipeline import Pipeline
+from shared.state.announcements import CHANNEL, Announcements
 from shared.state.database import Database, open_database
 from shared.state.foreign import Foreign, open_domain
 from shared.state.keys import Keys, load_keys
@@ -66,6 +69,7 @@ class Parts:
     writer: Writer
     stores: Stores
     switches: Switches
+    announcements: Announcements
     pressure: Pressure
     checks: dict[str, health.Check] = field(default_factory=dict[str, health.Check])
     domains: dict[str, Foreign] = field(default_factory=dict[str, Foreign])
@@ -82,12 +86,15 @@ class Parts:
             sink=self.writer,
             policy=Policy(self.policies[server.name], self.here, self.stores.seen),
             limits=Limits(self.stores.counters, self.settings, server.name, self.stores.spare, self.pressure.pressed),
-            ledger=Ledger(self.database, self.keys.ledger, self.settings, server.name),
+            ledger=Ledger(self.database, self.keys.ledger, self.settings, server.name, server.rights),
+            rights=server.rights,
             domain=self.domains.get(server.name, self.database),
             cursor_keys=self.keys.cursors,
             deadline_s=self.settings.deadline_s,
             slow_call_s=self.settings.slow_call_s,
             notices=self.stores.notices,
+            # Nobody tells of changes to a company's own database.
+            metadata=None if server.name in self.domains else self.stores.metadata,
             seen=self.stores.seen,
             switches=self.switches,
         )
@@ -104,7 +111,9 @@ async def open_parts(settings: Settings, database_url: str) -> AsyncGenerator[Pa
             await warn_if_cramped(connection, settings, BESIDE_OUR_POOL)
         writer = await stack.enter_async_context(open_writer(database_url, keys.audit, settings))
         stores = await stack.enter_async_context(open_stores(settings, keys))
-        watching = await stack.enter_async_context(open_switches(database, database_url, stores.bus, settings))
+        announcements = Announcements(database, stores.notices)
+        heard = {} if settings.read_only else {CHANNEL: announcements.wake}
+        watching = await stack.enter_async_context(open_switches(database, database_url, stores.bus, settings, heard))
         await recover(database, writer, settings)  # before keys are purged, which would take its evidence away
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
@@ -114,7 +123,8 @@ async def open_parts(settings: Settings, database_url: str) -> AsyncGenerator[Pa
         checks["switches"] = watching.check
         if stores.spare is None:  # else reads go on without Redis, and must find their way here
             checks["limits"] = stores.counters.check
-        yield Parts(settings, keys, database, writer, stores, watching.switches, Pressure(settings), checks)
+        pressure = Pressure(settings)
+        yield Parts(settings, keys, database, writer, stores, watching.switches, announcements, pressure, checks)
 
 
 async def _look_after(database: Database, writer: Writer, settings: Settings) -> None:
@@ -166,26 +176,30 @@ async def open_workers(
     They are stopped as soon as the process is told to: others go on with their work.
     """
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_work, parts.database, served, draining or Draining())
+        tasks.start_soon(_work, parts, served, draining or Draining())
         try:
             yield
         finally:
             tasks.cancel_scope.cancel()
 
 
-async def _work(database: Database, served: Sequence[Server], draining: Draining) -> None:
+async def _work(parts: Parts, served: Sequence[Server], draining: Draining) -> None:
     async with anyio.create_task_group() as tasks:
         for server in served:
+            background = Background(parts.database, partial(parts.stores.notices.publish, server.name))
             for worker in server.workers:
-                tasks.start_soon(_keep_working, server.name, worker, database)
+                tasks.start_soon(_keep_working, server.name, partial(worker, background))
+        if not parts.settings.read_only:
+            names = [server.name for server in served]
+            tasks.start_soon(_keep_working, "suite", partial(parts.announcements.run, names))
         await draining.wait_announced()
         tasks.cancel_scope.cancel()
 
 
-async def _keep_working(server: str, worker: Worker, database: Database) -> None:
+async def _keep_working(server: str, work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
-            await worker(database)
+            await work()
         except Exception:  # the boundary of background work, as protocol.py is that of calls
             log.exception("a worker failed, will start again", server=server)
         await anyio.sleep(_WORK_AGAIN_S)

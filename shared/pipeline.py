@@ -1,7 +1,7 @@
 """The request path: read this first. The order of these lines is the security argument."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -19,6 +19,7 @@ from shared.state.cursors import SealedCursors
 from shared.state.database import Database
 from shared.state.foreign import Foreign
 from shared.state.keys import KeyRing
+from shared.state.metadata import Metadata
 from shared.state.notices import Notices
 from shared.state.seen import Seen
 from shared.state.switches import Switches
@@ -43,6 +44,8 @@ class Pipeline:
     seen: Seen
     slow_call_s: float = 1.0
     notices: Notices | None = None
+    metadata: Metadata | None = None
+    rights: Callable[[Caller], Sequence[str]] | None = None
     switches: Switches = field(default_factory=Switches)
 
     async def call(self, request: Request, caller: Caller, tool: Tool | None) -> Redacted:
@@ -198,9 +201,10 @@ class Pipeline:
     async def _run(
         self, request: Request, caller: Caller, tool: Tool, query: Arguments, slot: Slot, answers: Answers
     ) -> Any:
+        rights = self.rights(caller) if self.rights else None
         call = Call(
             caller=caller,
-            database=self.domain.reads(caller.tenant),
+            database=self.domain.reads(caller.tenant, rights),
             cursors=SealedCursors(self.cursor_keys, caller, f"{request.server}.{tool.name}"),
             request_id=request.request_id,
             open_transaction=slot.transaction,
@@ -209,6 +213,7 @@ class Pipeline:
             changes=slot.changes,
             labels=slot.labels,
             on_behalf=Noted(request.on_behalf or NOBODY, slot.acted_at),
+            kept=self.metadata.of(request.server, caller.tenant, rights) if self.metadata else None,
         )
         deadline_s = tool.deadline_s or self.deadline_s
         try:

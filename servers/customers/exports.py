@@ -18,6 +18,7 @@ import structlog
 from servers.customers import export_queries
 from servers.customers.exporting import PART_ROWS, ROWS_MAX
 from servers.customers.models import Customer
+from shared.core.background import Background
 from shared.core.errors import Failure, SuiteError
 from shared.state.database import Database, Transaction
 
@@ -50,8 +51,9 @@ class Taken:
         return {"tenant": self.tenant, "id": self.job_id, "held_by": self.lease}
 
 
-async def work(database: Database) -> None:
+async def work(background: Background) -> None:
     """Run what is due, one job after the other, until cancelled; an outage of the database is waited out."""
+    database: Database = background.database
     while True:
         pause_s = _POLL_S
         try:

@@ -1,16 +1,20 @@
 """What a tool gets besides its arguments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 from shared.core.asking import Answers, FormT
 from shared.core.caller import Caller
 from shared.core.delegation import NOBODY, OnBehalf
 from shared.core.errors import Misconfigured
+from shared.core.kept import Kept
 from shared.core.labels import Label
 from shared.core.models import Arguments
 from shared.core.request import Progress
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class Queries(Protocol):
@@ -41,6 +45,7 @@ class Call:
         changes: URIs of resources that this call changed; whoever follows them is told after the commit.
         on_behalf: Tokens for other servers, in the caller's name.
         labels: What is in the answer beyond what the tool declares.
+        kept: Metadata of calls before this one, where any is kept; tools use `metadata`.
     """
 
     caller: Caller
@@ -53,12 +58,32 @@ class Call:
     changes: list[str] = field(default_factory=list[str])
     labels: set[Label] = field(default_factory=set[Label])
     on_behalf: OnBehalf = field(default=NOBODY, repr=False)
+    kept: Kept | None = field(default=None, repr=False)
 
     @property
     def transaction(self) -> Queries:
         if self.open_transaction is None:
             raise Misconfigured("only tools declared with @tools.write have a transaction")
         return self.open_transaction
+
+    async def metadata(self, make: Callable[[Queries, *Ts], Awaitable[T]], *parameters: *Ts) -> T:
+        """Metadata (titles, counts, outlines; never records) as of now, or as it was made for an earlier call.
+
+        It is kept for the tenant, the caller's rights, `make` and the parameters, until anything of this server and
+        tenant changes, at most `metadata_ttl_s`. Tools that change what it tells of say so with `changed`. A write
+        does not find in it what the call itself has changed, and decides nothing by it.
+
+        Args:
+            make: A function of a module, so that it is the same for each call. It is given the reads of this tenant
+                under the caller's rights, and nothing else of the call: what it makes is as good for others.
+            parameters: Hashable; whatever else it depends on.
+
+        Returns:
+            What `make` returned, shared with other calls: do not change it. Best it is a tuple or frozen.
+        """
+        if self.kept is None:
+            return await make(self.database, *parameters)
+        return await self.kept.get((make, parameters), lambda: make(self.database, *parameters))
 
     def ask(self, message: str, form: type[FormT]) -> FormT:
         """What the caller's own user says; in a tool only, and before anything that a rollback does not undo.

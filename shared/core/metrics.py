@@ -206,6 +206,13 @@ BUS_LOST = Counter(
     "`inbox_full`, `connection_lost` (one for each listener).",
     "reason",
 )
+METADATA_LOOKUPS = Counter(
+    "metadata_lookups_total",
+    "Metadata that tools asked for. result: `hit`, kept or just being made for another call; `miss`, made anew; "
+    "`bypass`, made anew since nothing is kept: no word of changes arrives, a change was just told, or there are too "
+    "many tenants.",
+    *("server", "result"),
+)
 SWITCHES_AGE_S = Gauge(
     "switches_age_seconds",
     "How long ago the process last knew for certain what is switched off; above 5 it is not ready.",
@@ -237,6 +244,7 @@ ALL: tuple[Metric, ...] = (
     AUDIT_WAITING,
     AUDIT_SPOOL_BYTES,
     BUS_LOST,
+    METADATA_LOOKUPS,
     SWITCHES_AGE_S,
     TELEMETRY_DROPPED,
 )

@@ -6,11 +6,13 @@ MCP requires scope hierarchies to be honoured when sufficiency is judged (2026-0
 from collections.abc import Iterable
 
 IMPLIED_VERBS: dict[str, tuple[str, ...]] = {
-    "admin": ("write", "export", "pii", "send", "decide", "read"),
+    "admin": ("write", "export", "pii", "send", "decide", "restricted", "confidential", "read"),
     "write": ("read",),
     "export": ("read",),
     "send": ("write", "read"),
     "decide": ("read",),
+    "confidential": ("read",),
+    "restricted": ("confidential", "read"),
 }
 """What each verb includes, on the same server. `pii` is a right of its own: `write` shows no personal data."""
 

@@ -1,13 +1,14 @@
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from shared.core.background import Background
+from shared.core.caller import Caller
 from shared.core.errors import Misconfigured
 from shared.core.tool import Toolset
 from shared.core.views import Views
 
-Worker = Callable[[Any], Awaitable[None]]
+Worker = Callable[[Background], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,9 @@ class Server:
         policy: The file that says who may do what (docs/policy.md); without one it is not served.
         baseline: The scopes a client should ask for first (the challenge of a 401).
         migrations: Folder of its Alembic revisions, if it keeps tables of its own.
-        workers: What runs beside the calls in every replica, until cancelled; each gets the `Database`.
+        workers: What runs beside the calls in every replica, until cancelled; each gets a `Background`.
+        clearances: Scopes that no tool asks for; what their holders are shown follows from them.
+        rights: What of the caller its row-level security asks for, beyond the tenant: the words of `app.rights`.
         views: What it needs and offers over a company's own database, if it can be served from one.
     """
 
@@ -34,6 +37,8 @@ class Server:
     policy: Path | None = None
     migrations: Path | None = None
     workers: tuple[Worker, ...] = ()
+    clearances: tuple[str, ...] = ()
+    rights: Callable[[Caller], Sequence[str]] | None = None
     views: Views | None = None
 
     def over_views(self) -> "Server":

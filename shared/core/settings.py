@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.core.caller import Acr
 from shared.core.issuers import Issuer, require_apart
+from shared.core.keeping import EmbeddedSource, MetadataEntries, MetadataTtl
 from shared.core.safety import require_safe
 from shared.core.words import Secrets, Words
 
@@ -225,10 +226,9 @@ class Settings(BaseSettings):
         ),
     ] = None
     redis_timeout_s: Annotated[float, Field(gt=0, le=30, description="How long Redis may take to answer.")] = 2
-    embedded_source: Annotated[
-        Literal["auto", "wheel", "system"],
-        Field(description="Embedded engines: the machine's own if there are any, or force one or the other."),
-    ] = "auto"
+    metadata_ttl_s: MetadataTtl = 300
+    metadata_entries: MetadataEntries = 1000
+    embedded_source: EmbeddedSource = "auto"
 
     # Key rings, the sealing key first; base64 of 32 bytes each. A laptop makes its own in data_dir/keys.
     audit_keys: Annotated[Secrets, Field(description="Sign the audit chain.")] = ()

@@ -15,6 +15,13 @@ class Inbox(Protocol):
         """
         ...
 
+    @property
+    def quiet(self) -> bool:
+        """Whether all that was published was read, as far as anybody can tell: what is published now arrives, nothing
+        waits to be read, and nothing may have been lost that `missed` did not tell of.
+        """
+        ...
+
     async def next(self, timeout_s: float) -> bytes | None:
         """The next message; None when the time is up, or at once when something may have been lost."""
         ...

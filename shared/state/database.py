@@ -4,7 +4,7 @@ The tenant is set in the same statement that reads (`statement.py`: one round tr
 is left on a connection and the pool needs no reset. Row-level security reads it from `app.tenant`.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -21,6 +21,8 @@ from shared.state.timed import TimedConnection
 
 __all__ = ["LOST", "Database", "Reads", "Statement", "Transaction", "connect", "open_database"]
 
+SET_CALLER = "SELECT set_config('app.tenant', $1, true), set_config('app.rights', $2, true)"
+
 _COMMIT_S = 10.0
 
 LOST = (
@@ -34,17 +36,25 @@ LOST = (
 """What means that PostgreSQL is not there, or not there any more."""
 
 
+def as_array(words: Sequence[str]) -> str:
+    """The words as PostgreSQL spells an array of text, whatever is in them."""
+    quoted = (word.replace("\\", "\\\\").replace('"', '\\"') for word in words)
+    return "{" + ",".join(f'"{word}"' for word in quoted) + "}"
+
+
 class Reads:
     """One tenant's reads: each statement is one round trip, one snapshot, under row-level security."""
 
-    def __init__(self, database: "Database", tenant: str) -> None:
+    def __init__(self, database: "Database", tenant: str, rights: Sequence[str] | None = None) -> None:
         self._database = database
-        self._tenant = tenant
+        self._own: dict[str, Any] = {"tenant_": tenant}
+        if rights is not None:
+            self._own["rights_"] = as_array(rights)
 
     async def rows(self, statement: Statement, /, **values: Any) -> list[Mapping[str, Any]]:
-        compiled = statement.scoped
+        compiled = statement.entitled if "rights_" in self._own else statement.scoped
         async with self._database.connection() as connection:
-            return await connection.fetch(compiled.sql, *compiled.values({**values, "tenant_": self._tenant}))
+            return await connection.fetch(compiled.sql, *compiled.values(values | self._own))
 
     async def row(self, statement: Statement, /, **values: Any) -> Mapping[str, Any] | None:
         found = await self.rows(statement, **values)
@@ -78,8 +88,9 @@ class Database:
         self.ready = Ready(pool, settings.pool_min)
         self._settings = settings
 
-    def reads(self, tenant: str) -> Reads:
-        return Reads(self, tenant)
+    def reads(self, tenant: str, rights: Sequence[str] | None = None) -> Reads:
+        """One tenant's reads; `rights` are what row-level security may ask of the caller (`Server.rights`)."""
+        return Reads(self, tenant, rights)
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[Any]:
@@ -110,8 +121,8 @@ class Database:
             await self.ready.give(connection, sound=sound)
 
     @asynccontextmanager
-    async def transaction(self, tenant: str) -> AsyncGenerator[Transaction]:
-        """A transaction with the tenant set. Its commit cannot be cancelled, only lost.
+    async def transaction(self, tenant: str, rights: Sequence[str] | None = None) -> AsyncGenerator[Transaction]:
+        """A transaction with the tenant and the caller's rights set. Its commit cannot be cancelled, only lost.
 
         Raises:
             OutcomeUnknown: The connection was lost during the commit.
@@ -120,7 +131,7 @@ class Database:
             transaction = Transaction(connection)
             try:
                 await connection.execute("BEGIN")
-                await connection.execute("SELECT set_config('app.tenant', $1, true)", tenant)
+                await connection.execute(SET_CALLER, tenant, as_array(rights or ()))
                 yield transaction
             except BaseException:  # cancellation too: no connection goes back to the pool in a transaction
                 await _end(connection, "ROLLBACK")
@@ -136,14 +147,14 @@ class Database:
             return await connection.fetchval("SELECT suite.purge_ledger()")
 
     async def require_tables(self) -> None:
-        """Refuse to start on a database that was never migrated.
+        """Refuse to start on a database that was never migrated, or not since an update.
 
         Raises:
             Misconfigured: It says which command to run.
         """
         async with self.connection() as connection:
-            if not await connection.fetchval("SELECT to_regclass('suite.ledger') IS NOT NULL"):
-                raise Misconfigured("the database has no tables of the suite; run `mcp-suite db migrate` first")
+            if not await connection.fetchval("SELECT to_regclass('suite.announcements') IS NOT NULL"):  # the newest
+                raise Misconfigured("the database lacks tables of the suite; run `mcp-suite db migrate` first")
 
     async def check(self) -> None:
         """Raise unless a statement can be answered (readiness)."""

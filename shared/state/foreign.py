@@ -105,7 +105,8 @@ class Foreign:
         self._compiled: dict[Statement, Compiled] = {}
         self.pinned = pinned
 
-    def reads(self, tenant: str) -> ForeignReads:
+    def reads(self, tenant: str, _rights: Sequence[str] | None = None) -> ForeignReads:
+        """One tenant's reads; a company's views know nothing of rights."""
         return ForeignReads(self, tenant)
 
     @asynccontextmanager

@@ -7,9 +7,14 @@ MOST = 1024
 
 
 class BoundedInbox:
-    """The inbox of both buses, for one listener at a time."""
+    """The inbox of both buses, for one listener at a time.
+
+    Attributes:
+        live: Whether what is published now arrives; a bus over a connection says so.
+    """
 
     def __init__(self, most: int = MOST) -> None:
+        self.live = True
         self._most = most
         self._messages: deque[bytes] = deque()
         self._missed = False
@@ -29,6 +34,10 @@ class BoundedInbox:
         """Note that something may have been lost."""
         self._missed = self._untold = True
         self._wake.set()
+
+    @property
+    def quiet(self) -> bool:
+        return self.live and not self._messages and not self._missed
 
     @property
     def missed(self) -> bool:

@@ -34,6 +34,9 @@ class LocalNotices:
         for notice in notices:
             await self._bus.publish(topic, message_of(notice))
 
+    async def deliver(self, server: str, tenant: str, uris: Sequence[str]) -> None:
+        await self.publish(server, tenant, uris)
+
     @asynccontextmanager
     async def following(self, server: str, tenant: str, after: str = NOW) -> AsyncGenerator[Following]:
         topic = notices_topic(server, tenant)

@@ -50,6 +50,14 @@ class Notices(Protocol):
         """Tell everybody of this tenant who follows; never raises: what cannot be told is lost, and counted."""
         ...
 
+    async def deliver(self, server: str, tenant: str, uris: Sequence[str]) -> None:
+        """As `publish`, for whoever can tell it again later.
+
+        Raises:
+            Unavailable: It may not have been told.
+        """
+        ...
+
     def following(self, server: str, tenant: str, after: str = NOW) -> AbstractAsyncContextManager[Following]:
         """Follow, beginning after the notice with the id `after`, as far back as they are kept.
 

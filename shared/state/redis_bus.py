@@ -47,6 +47,14 @@ class _Topic:
             inbox.miss()
         self.entered = set(self.inboxes)
         self.confirmed.set()
+        for inbox in self.inboxes:
+            inbox.live = True
+
+    def lose(self) -> None:
+        """Until it is confirmed again nothing arrives."""
+        self.confirmed.clear()
+        for inbox in self.inboxes:
+            inbox.live = False
 
 
 class RedisBus:
@@ -82,6 +90,7 @@ class RedisBus:
                 async with asyncio.timeout(self._timeout_s):
                     await heard.confirmed.wait()
             heard.entered.add(inbox)
+            inbox.live = heard.confirmed.is_set()
             yield inbox
         finally:
             heard.inboxes.discard(inbox)
@@ -107,7 +116,7 @@ class RedisBus:
             finally:
                 self._serving = False
                 for topic in self._topics.values():
-                    topic.confirmed.clear()
+                    topic.lose()
                 await connection.disconnect(nowait=True)
             await asyncio.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 - spreads replicas, guards nothing
             pause_s = min(pause_s * 2, _PAUSE_MOST_S)

@@ -37,14 +37,17 @@ class RedisNotices:
         self._bus = bus
 
     async def publish(self, server: str, tenant: str, uris: Sequence[str]) -> None:
+        try:
+            await self.deliver(server, tenant, uris)
+        except Unavailable:
+            BUS_LOST.add("not_sent", by=len(uris))
+
+    async def deliver(self, server: str, tenant: str, uris: Sequence[str]) -> None:
         if not uris:
             return
         keys = [_log(server, tenant), key_of(tenant, "noticed", token_hex(8))]
         channel = channel_of(notices_topic(server, tenant))
-        try:
-            await self._calls.script(_PUBLISH, keys, channel, MOST, KEPT_S, *uris)
-        except Unavailable:
-            BUS_LOST.add("not_sent", by=len(uris))
+        await self._calls.script(_PUBLISH, keys, channel, MOST, KEPT_S, *uris)
 
     @asynccontextmanager
     async def following(self, server: str, tenant: str, after: str = NOW) -> AsyncGenerator[Following]:

@@ -49,15 +49,23 @@ class Statement:
         """The same read with the tenant set first, in one statement."""
         return Compiled(with_tenant(cast("Select[Any]", self.core)))
 
+    @cached_property
+    def entitled(self) -> Compiled:
+        """As `scoped`, with the caller's rights set as well."""
+        return Compiled(with_tenant(cast("Select[Any]", self.core), rights=True))
 
-def with_tenant(inner: Select[Any]) -> Select[Any]:
-    """The read after `app.tenant` was set to the value `tenant_`.
+
+def with_tenant(inner: Select[Any], *, rights: bool = False) -> Select[Any]:
+    """The read after `app.tenant` was set to the value `tenant_`, and `app.rights` to `rights_`.
 
     The lateral join on the tenant forces the order: PostgreSQL runs the inner query, whose rows row-level security
     filters by `app.tenant`, only after `set_config` has returned.
     """
     tenant = bindparam("tenant_", required=True, type_=String)
     setting = func.set_config(literal_column("'app.tenant'"), tenant, true())
+    if rights:
+        held = bindparam("rights_", required=True, type_=String)
+        setting = setting.op("||")(func.set_config(literal_column("'app.rights'"), held, true()))
     caller = select(setting.label("tenant")).offset(_NO_OFFSET).subquery("caller")
     inner = inner.where(caller.c.tenant.is_not(None)).correlate(caller)
     if inner._limit_clause is None and inner._offset_clause is None:  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]

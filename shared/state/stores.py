@@ -1,12 +1,13 @@
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio
 
 from shared.core.errors import Misconfigured
 from shared.core.settings import Settings
 from shared.state.bus import Bus, Replicas
+from shared.state.coherent_notices import CoherentNotices
 from shared.state.counters import Counters
 from shared.state.keys import Keys
 from shared.state.local import LocalCounters
@@ -14,6 +15,7 @@ from shared.state.local_bus import LocalBus, LocalReplicas
 from shared.state.local_notices import LocalNotices
 from shared.state.local_seen import LocalSeen
 from shared.state.local_sessions import LocalSessions
+from shared.state.metadata import Metadata, open_metadata
 from shared.state.notices import Notices
 from shared.state.seen import Seen
 from shared.state.sessions import Sessions
@@ -25,6 +27,7 @@ class Stores:
 
     Attributes:
         spare: Where each process counts reads by itself while `counters` are away, if the settings allow it.
+        metadata: What this process keeps by itself; publishing `notices` makes it forget.
     """
 
     counters: Counters
@@ -34,6 +37,7 @@ class Stores:
     replicas: Replicas
     seen: Seen
     spare: Counters | None = None
+    metadata: Metadata | None = None
 
 
 @asynccontextmanager
@@ -55,7 +59,8 @@ async def open_stores(settings: Settings, keys: Keys) -> AsyncGenerator[Stores]:
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
         tasks.start_soon(stores.replicas.beat)
-        yield stores
+        metadata = await stack.enter_async_context(open_metadata(stores.bus, settings))
+        yield replace(stores, metadata=metadata, notices=CoherentNotices(stores.notices, metadata))
 
 
 def _local(settings: Settings) -> Stores:

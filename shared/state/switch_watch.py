@@ -1,7 +1,7 @@
 """Keeps a process's copy of what is off up to date: at once by the bus, and twice a second without it."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -30,13 +30,17 @@ class Watching:
 
     It has a connection of its own: a stop must not wait in line behind the very calls it is to end.
 
+    Args:
+        heard: By channel, what to call when PostgreSQL notifies it, and when it may have done so unheard.
+
     Attributes:
         switches: Always the last that was known; with PostgreSQL away calls are refused for want of an audit.
     """
 
-    def __init__(self, url: str, poll_s: float) -> None:
+    def __init__(self, url: str, poll_s: float, heard: Mapping[str, Callable[[], None]] | None = None) -> None:
         self._url = url
         self._poll_s = poll_s
+        self._heard = heard or {}
         self._connection: Any = None
         self._seen: int | None = None
         self._looked_at = time.monotonic()
@@ -79,6 +83,7 @@ class Watching:
         try:
             if self._connection is None or self._connection.is_closed():
                 self._connection = await connect(self._url, "switches", _ANSWER_S)
+                await self._listen(self._connection)
             asked_at = time.monotonic()
             if await self._connection.fetchval(VERSION, timeout=_ANSWER_S) == self._seen:
                 self._looked_at = asked_at
@@ -94,6 +99,12 @@ class Watching:
             if self._away:
                 log.info("the switches can be looked up again")
                 self._away = False
+
+    async def _listen(self, connection: Any) -> None:
+        for channel, hear in self._heard.items():
+            with anyio.fail_after(_ANSWER_S):
+                await connection.add_listener(channel, lambda *_, hear=hear: hear())  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+            hear()
 
     def _lose(self, error: Exception | None) -> None:
         if self._connection is not None:
@@ -113,14 +124,22 @@ class Watching:
 
 
 @asynccontextmanager
-async def open_switches(database: Database, url: str, bus: Bus, settings: Settings) -> AsyncGenerator[Watching]:
+async def open_switches(
+    database: Database,
+    url: str,
+    bus: Bus,
+    settings: Settings,
+    heard: Mapping[str, Callable[[], None]] | None = None,
+) -> AsyncGenerator[Watching]:
     """What is off, read before the context is entered, and kept up to date as long as it lasts.
+
+    Its connection also listens to the channels of `heard`; see `Watching`.
 
     Raises:
         Misconfigured: The database was not migrated.
         Unavailable: It cannot be read.
     """
-    watching = Watching(url, settings.switch_poll_s)
+    watching = Watching(url, settings.switch_poll_s, heard)
     async with bus.listening(TOPIC) as inbox:
         async with database.connection() as connection:
             await watching.begin(connection)

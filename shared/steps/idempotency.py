@@ -4,7 +4,7 @@ Claim, effect and stored answer are one transaction, so they are all there or no
 (tenant, issuer, subject, client, server, tool, key) and is kept as an HMAC; the answer is sealed with AES-256-GCM.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,13 +70,25 @@ class _Claim:
 
 
 class Ledger:
-    """The idempotency ledger of one server's process."""
+    """The idempotency ledger of one server's process.
 
-    def __init__(self, database: Database, ring: KeyRing, settings: Settings, server: str) -> None:
+    Args:
+        rights: As `shared.core.server.Server` has it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        ring: KeyRing,
+        settings: Settings,
+        server: str,
+        rights: Callable[[Caller], Sequence[str]] | None = None,
+    ) -> None:
         self._database = database
         self._ring = ring
         self._settings = settings
         self._server = server
+        self._rights = rights
 
     @asynccontextmanager
     async def once(self, entry: Entry, caller: Caller, tool: Tool, query: Arguments) -> AsyncGenerator[Slot]:
@@ -90,14 +102,14 @@ class Ledger:
         if tool.effect is Effect.READ or not isinstance(query, WriteArguments):
             yield Slot()
         elif query.dry_run:
-            async with self._database.transaction(caller.tenant) as transaction:
+            async with self._database.transaction(caller.tenant, self._rights_of(caller)) as transaction:
                 transaction.discard()
                 slot = Slot(transaction=transaction)
                 yield slot
             slot.changes.clear()
         else:
             intent = await entry.begin()
-            async with self._database.transaction(caller.tenant) as transaction:
+            async with self._database.transaction(caller.tenant, self._rights_of(caller)) as transaction:
                 claim = self._claim(caller, tool, query, intent, entry.request.round_id)
                 with span("ledger"):
                     slot = Slot(transaction=transaction)
@@ -110,6 +122,9 @@ class Ledger:
                 else:
                     with span("ledger"):
                         await self._keep(transaction, claim, slot)
+
+    def _rights_of(self, caller: Caller) -> Sequence[str]:
+        return self._rights(caller) if self._rights else ()
 
     def _claim(self, caller: Caller, tool: Tool, query: WriteArguments, intent: UUID, round_id: str | None) -> _Claim:
         # Without a key nothing can repeat the call, but the row still carries the intent for recovery. The answer to

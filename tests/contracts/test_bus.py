@@ -129,6 +129,18 @@ async def test_an_inbox_that_overflows_says_so_once_and_keeps_what_it_had(
         assert BUS_LOST.value("inbox_full") == lost + 2
 
 
+async def test_an_inbox_is_quiet_once_everything_was_read(bus: Bus, topic: str) -> None:
+    async with bus.listening(topic) as inbox:
+        assert inbox.quiet
+        await bus.publish(topic, b"one")
+        await bus.publish(topic, b"two")
+        with anyio.fail_after(10):
+            while inbox.quiet:
+                await asyncio.sleep(0)
+        assert [await inbox.next(5), await inbox.next(5)] == [b"one", b"two"]
+        assert inbox.quiet
+
+
 async def test_who_enters_again_and_again_misses_nothing(bus: Bus, topic: str) -> None:
     for number in range(100):
         async with bus.listening(topic) as inbox:
@@ -206,7 +218,9 @@ async def test_a_connection_that_is_killed_is_made_again_and_listeners_are_told(
     async with open_redis(redis_server.url, SETTINGS) as client, here.listening(topic) as inbox:
         await _kill_listeners(client)
         assert await inbox.next(10) is None
+        assert not inbox.quiet
         assert inbox.missed
+        assert inbox.quiet
         await there.publish(topic, b"after")
         assert await inbox.next(5) == b"after"
         assert not inbox.missed
@@ -263,6 +277,7 @@ async def test_a_server_that_was_away_is_heard_again_without_a_restart(
         assert BUS_LOST.value("not_sent") == not_sent + 1
         async with quick.listening(topic) as meanwhile, quick.listening(f"{topic}:new") as new:
             assert await meanwhile.next(0) is None
+            assert not any(inbox.quiet for inbox in (before, meanwhile, new))
             server.start()
             for inbox in (before, meanwhile, new):
                 assert await inbox.next(10) is None

@@ -1,4 +1,4 @@
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -9,6 +9,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 
 from servers.customers import exporting, exports
+from shared.core.background import Background
 from shared.core.errors import Invalid, NotFound, RateLimited, Unavailable
 from shared.core.settings import Settings
 from shared.state.database import Database, open_database
@@ -67,10 +68,14 @@ async def test_an_export_waits_runs_and_is_read_part_by_part(alone: Desk) -> Non
     assert not await step(alone)
 
 
+async def untold(_tenant: str, _uris: Sequence[str]) -> None:
+    pytest.fail("an export changes nothing that can be followed")
+
+
 @asynccontextmanager
 async def running(database: Database) -> AsyncGenerator[None]:
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(exports.work, database)
+        tasks.start_soon(exports.work, Background(database, untold))
         try:
             yield
         finally:

@@ -1,13 +1,13 @@
 """Who is told that the process stops, and when."""
 
 from dataclasses import replace
-from typing import Any
 
 import anyio
 import pytest
 
 from servers.customers.server import server as customers
 from shared.app import open_workers
+from shared.core.background import Background
 from shared.edge.draining import Draining
 from tests.harness import Suite
 
@@ -64,7 +64,7 @@ async def test_one_can_wait_for_either_step() -> None:
 async def test_what_works_in_the_background_stops_when_the_process_is_told_to(suite: Suite) -> None:
     draining, started, stopped = Draining(), anyio.Event(), anyio.Event()
 
-    async def work(_database: Any) -> None:
+    async def work(_background: Background) -> None:
         started.set()
         try:
             await anyio.sleep_forever()
