@@ -6,26 +6,46 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, TypeVar, cast, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
-import orjson
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from shared.core.call import Call, Cursors, Queries
 from shared.core.caller import Acr
-from shared.core.errors import Invalid, Misconfigured
+from shared.core.errors import Misconfigured
+from shared.core.json_schema import plain_schema
 from shared.core.labels import Label
-from shared.core.models import Answer, Arguments, Begun, Message, PromptAnswer, Suggestions, WriteArguments
+from shared.core.models import (
+    Answer,
+    Arguments,
+    Begun,
+    Contents,
+    Cut,
+    Link,
+    Listed,
+    Message,
+    Page,
+    PromptAnswer,
+    Suggestions,
+    WriteArguments,
+    holds_links,
+)
+from shared.core.parsing import parsed
 
 __all__ = [
     "Answer",
     "Arguments",
     "Begun",
     "Call",
+    "Contents",
     "Cursors",
+    "Cut",
     "Effect",
     "Label",
+    "Link",
+    "Listed",
     "Message",
+    "Page",
     "Prompt",
     "PromptAnswer",
     "Queries",
@@ -72,6 +92,7 @@ class Tool:
         deferrable: Whether it can wait, and is refused first when little is left.
         polls: Whether asking the same again and again is how it is meant to be used.
         labels: What is in every answer.
+        links: The field of its answer that holds resources (`Link`); clients are given them as such, too.
         acr: How strongly the person behind the call must have signed in, at least.
         max_age_s: How long ago that may have been.
     """
@@ -92,6 +113,7 @@ class Tool:
     deferrable: bool = False
     polls: bool = False
     labels: frozenset[Label] = frozenset()
+    links: str | None = None
     acr: Acr | None = None
     max_age_s: int | None = None
 
@@ -105,20 +127,15 @@ class Tool:
         Raises:
             Invalid: With one line for each problem, and never the rejected value.
         """
-        try:
-            return self.arguments.model_validate_json(orjson.dumps(arguments), strict=True)
-        except ValidationError as error:
-            raise Invalid(_explain(self.name, error)) from None
-        except (TypeError, ValueError):  # orjson: an integer beyond 64 bits, or a lone surrogate
-            raise Invalid(f"The arguments of {self.name} hold a number or text that JSON cannot carry") from None
+        return parsed(self.name, self.arguments, arguments)
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:
-        return _plain_schema(self.arguments)
+        return plain_schema(self.arguments)
 
     @cached_property
     def output_schema(self) -> dict[str, Any]:
-        return _plain_schema(self.answer, mode="serialization")
+        return plain_schema(self.answer, mode="serialization")
 
 
 @dataclass(frozen=True)
@@ -126,11 +143,12 @@ class Resource:
     """A readable resource: an RFC 6570 template and the read behind it.
 
     Attributes:
+        mime_type: Of all that fits the template; None where it varies.
         watchable: Clients can subscribe to it: whatever changes it says so with `Call.changed`.
     """
 
     uri_template: str
-    mime_type: str
+    mime_type: str | None
     tool: Tool
     watchable: bool = False
 
@@ -149,12 +167,14 @@ class Toolset:
 
     Attributes:
         completions: By the name of the argument they complete, in URI templates and prompts alike.
+        lists: What finds the resources there are, page by page, if the server lists any.
     """
 
     tools: dict[str, Tool] = field(default_factory=dict[str, Tool])
     resources: dict[str, Resource] = field(default_factory=dict[str, Resource])
     prompts: dict[str, Prompt] = field(default_factory=dict[str, Prompt])
     completions: dict[str, Tool] = field(default_factory=dict[str, Tool])
+    lists: Tool | None = None
 
     def read(self, *scopes: str, **facts: Any) -> Callable[[RunT], RunT]:
         """Declare an async function as a tool that changes nothing."""
@@ -178,15 +198,33 @@ class Toolset:
         return declare
 
     def resource(
-        self, uri_template: str, *scopes: str, mime_type: str = "application/json", watchable: bool = False
+        self, uri_template: str, *scopes: str, mime_type: str | None = None, watchable: bool = False
     ) -> Callable[[RunT], RunT]:
-        """Declare an async function as the read of every URI that fits `uri_template`; see `Resource`."""
+        """Declare an async function as the read of every URI that fits `uri_template`; see `Resource`.
+
+        Of several templates that fit a URI, the one declared first reads it. Answers that are no `Contents` are JSON.
+        """
 
         def declare(run: RunT) -> RunT:
             if uri_template in self.resources:
                 raise Misconfigured(f"resource {uri_template} is declared twice")
             tool = _tool(run, Effect.READ, scopes, {})
-            self.resources[uri_template] = Resource(uri_template, mime_type, tool, watchable)
+            always = None if issubclass(tool.answer, Contents) else "application/json"
+            self.resources[uri_template] = Resource(uri_template, mime_type or always, tool, watchable)
+            return run
+
+        return declare
+
+    def listing(self, *scopes: str) -> Callable[[RunT], RunT]:
+        """Declare an async function from `Page` to `Listed` as what finds the resources there are."""
+
+        def declare(run: RunT) -> RunT:
+            tool = _tool(run, Effect.READ, scopes, {})
+            if tool.arguments is not Page or not issubclass(tool.answer, Listed):
+                raise Misconfigured(f"listing {tool.name} must take Page and answer with Listed")
+            if self.lists is not None:
+                raise Misconfigured(f"resources are listed twice, by {self.lists.name} and by {tool.name}")
+            self.lists = tool
             return run
 
         return declare
@@ -243,6 +281,8 @@ def _tool(
     answer = hints.pop("return")
     hints.pop("call", None)
     (arguments,) = hints.values()
+    if (links := facts.get("links")) is not None and not holds_links(answer, links):
+        raise Misconfigured(f"{name} links {links!r}: name a field of {answer.__name__} that is a list of Link")
     return Tool(
         name=name,
         description=" ".join(description.split()),
@@ -253,31 +293,3 @@ def _tool(
         run=run,
         **facts,
     )
-
-
-def _explain(name: str, error: ValidationError) -> str:
-    problems = [
-        f"{'.'.join(str(part) for part in found['loc']) or 'arguments'}: {found['msg']}"
-        for found in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
-    return f"The arguments of {name} are invalid. " + "; ".join(problems[:20])
-
-
-def _plain_schema(model: type[BaseModel], mode: Any = "validation") -> dict[str, Any]:
-    """JSON Schema 2020-12 without the generated titles, which only cost tokens."""
-
-    def strip(node: Any, named: bool = False) -> Any:
-        if isinstance(node, list):
-            return [strip(item) for item in cast("list[Any]", node)]
-        if not isinstance(node, dict):
-            return node
-        # Under `properties` the keys are names of ours, and one of them may be "title".
-        return {
-            key: strip(value, named=key == "properties" and not named)
-            for key, value in cast("dict[str, Any]", node).items()
-            if named or key != "title"
-        }
-
-    schema: dict[str, Any] = strip(model.model_json_schema(mode=mode))
-    schema.pop("description", None)
-    return schema

@@ -61,7 +61,7 @@ def _outcome(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def describe_template(resource: Resource) -> types.ResourceTemplate:
-    """The resource template as lists show it."""
+    """The resource template as lists show it; without a MIME type where its resources differ in theirs."""
     return types.ResourceTemplate(
         name=resource.tool.name,
         title=resource.tool.title,

@@ -4,7 +4,8 @@ Both eras come through here. A failure of business is a result with `isError` an
 names and bad cursors are `-32602`; nothing else that went wrong shows its text (the 2025 leg of the SDK would).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar, cast
 
@@ -15,7 +16,7 @@ from mcp.server.caching import CacheHint
 from mcp.server.lowlevel import Server as SdkServer
 from mcp.shared.exceptions import MCPError
 from mcp.shared.uri_template import UriTemplate
-from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS, is_version_at_least
 
 from shared.core import tracing
 from shared.core.asking import Asked
@@ -24,19 +25,20 @@ from shared.core.errors import (
     Failure,
     Internal,
     Invalid,
+    InvalidCursor,
     NotFound,
     SuiteError,
     UnknownTarget,
 )
 from shared.core.request import Kind, Progress, Request
 from shared.core.server import Server
-from shared.edge import rounds
+from shared.edge import reading, rounds
 from shared.edge.boundary import boundary, has_status
 from shared.edge.deliveries import Deliveries
 from shared.edge.describe import describe, describe_prompt, describe_template
 from shared.edge.exchange import ON_BEHALF
 from shared.edge.kept import Keeping
-from shared.edge.results import answered, failed, prompted, told
+from shared.edge.results import answered, failed, listed, prompted
 from shared.edge.shortcut import Shortcut
 from shared.edge.subscriptions import LISTEN, Discover, Subscriptions
 from shared.edge.uris import Uris
@@ -54,6 +56,7 @@ HANDLED = "suite.handled"
 
 _LISTS_FRESH_MS = 300_000
 _RESOURCE_NOT_FOUND_2025 = -32002
+_LINKS_SINCE = "2025-06-18"
 
 
 class Protocol:
@@ -92,7 +95,8 @@ class Protocol:
             cache_hints={
                 "server/discover": CacheHint(ttl_ms=_LISTS_FRESH_MS, scope="public"),
                 "tools/list": fresh,
-                "resources/list": fresh,
+                # What a listing finds changes while we run, and nobody is told.
+                "resources/list": CacheHint() if self._server.tools.lists else fresh,
                 "resources/templates/list": fresh,
                 "prompts/list": fresh,
             },
@@ -129,10 +133,18 @@ class Protocol:
         return types.ListToolsResult(tools=[self._tools[name] for name in names])
 
     async def list_resources(self, context: Context, params: Any, reference: str) -> types.ListResourcesResult:
-        """Empty: what there is to read is found by searching and named by templates."""
+        """What the server's listing finds. Without one, or for a caller who may not use it, nothing: what there is to
+        read is found by searching and named by templates.
+        """
         request = self._request(context, "list", "resources/list", _page(params), reference)
-        await self._pipeline.catalogue(request, self._caller_of(context), {})
-        return types.ListResourcesResult(resources=[])
+        caller, listing = self._caller_of(context), self._server.tools.lists
+        if listing is None or not self._pipeline.shows(self._server.name, caller, listing):
+            await self._pipeline.catalogue(request, caller, {})
+            return types.ListResourcesResult(resources=[])
+        try:
+            return listed(await self._pipeline.call(request, caller, listing))
+        except Invalid:  # there is nothing but the cursor to be wrong
+            raise InvalidCursor from None
 
     async def list_templates(self, context: Context, params: Any, reference: str) -> types.ListResourceTemplatesResult:
         request = self._request(context, "list", "resources/templates/list", _page(params), reference)
@@ -174,26 +186,28 @@ class Protocol:
             progress=_progress(context),
         )
         tool = self._server.tools.tools.get(params.name)
-        return answered(await self._pipeline.call(request, self._caller_of(context), tool))
+        answer = await self._pipeline.call(request, self._caller_of(context), tool)
+        knows_links = is_version_at_least(context.protocol_version, _LINKS_SINCE)
+        return answered(answer, tool.links if tool and knows_links else None)
 
     async def read_resource(
         self, context: Context, params: types.ReadResourceRequestParams, reference: str
     ) -> types.ReadResourceResult:
         uri = str(params.uri)
         resource, arguments = self._uris.match(uri)
+        arguments = reading.conditional(resource, arguments, params.meta)
         request = self._request(context, "resource", uri, arguments, reference)
-        tool = resource.tool if resource else None
         try:
-            answer = await self._pipeline.call(request, self._caller_of(context), tool)
-        except (UnknownTarget, NotFound, Invalid):
+            answer = await self._pipeline.call(request, self._caller_of(context), resource.tool if resource else None)
+        except (UnknownTarget, NotFound, Invalid) as error:
+            if isinstance(error, Invalid) and (told := reading.spoilt(resource, arguments)):
+                raise MCPError(types.INVALID_PARAMS, told.message, told.as_object(reference)) from None
             # One answer for what is missing, malformed, hidden or another tenant's.
             legacy = context.protocol_version not in MODERN_PROTOCOL_VERSIONS
             code = _RESOURCE_NOT_FOUND_2025 if legacy else types.INVALID_PARAMS
             raise MCPError(code, "Resource not found", {"uri": uri}) from None
-        mime_type = resource.mime_type if resource else None
-        text = orjson.dumps(answer.value).decode()
-        content = types.TextResourceContents(uri=uri, mime_type=mime_type, text=text)
-        return types.ReadResourceResult(contents=[content], _meta=told(answer))
+        assert resource is not None, "what has no resource is an unknown target"  # noqa: S101 - an invariant
+        return reading.read(uri, resource, answer)
 
     async def list_prompts(self, context: Context, params: Any, reference: str) -> types.ListPromptsResult:
         request = self._request(context, "list", "prompts/list", _page(params), reference)
@@ -206,10 +220,8 @@ class Protocol:
     ) -> types.GetPromptResult:
         request = self._request(context, "prompt", params.name, params.arguments or {}, reference)
         prompt = self._server.tools.prompts.get(params.name)
-        try:
+        with _invalid_params(reference):
             answer = await self._pipeline.call(request, self._caller_of(context), prompt.tool if prompt else None)
-        except (Invalid, NotFound) as failure:
-            raise MCPError(types.INVALID_PARAMS, failure.message, failure.as_object(reference)) from None
         return prompted(answer, prompt)
 
     async def complete(
@@ -218,15 +230,16 @@ class Protocol:
         """Values for an argument by its name; an argument without completion has none, an unknown reference fails."""
         argument = params.argument.name
         where, named = self._completes(params.ref, self._caller_of(context))
-        request = self._request(
-            context, "completion", f"{where}#{argument}", {"value": params.argument.value}, reference
-        )
+        begun: dict[str, Any] = {"value": params.argument.value}
+        if params.context is not None and params.context.arguments:
+            begun["context"] = params.context.arguments
+        request = self._request(context, "completion", f"{where}#{argument}", begun, reference)
         tool = self._server.tools.completions.get(argument) if argument in named else None
         if tool is None and named:
             await self._pipeline.catalogue(request, self._caller_of(context), {})
             return types.CompleteResult(completion=types.Completion(values=[], total=0, has_more=False))
-        answer = await self._pipeline.call(request, self._caller_of(context), tool)
-        shown = answer.value
+        with _invalid_params(reference):
+            shown = (await self._pipeline.call(request, self._caller_of(context), tool)).value
         return types.CompleteResult(completion=types.Completion(values=shown["values"], has_more=shown["has_more"]))
 
     def _completes(
@@ -264,6 +277,15 @@ class Protocol:
             trace_id=watched.trace_id if watched else None,
             on_behalf=http.scope.get(ON_BEHALF) if http is not None else None,
         )
+
+
+@contextmanager
+def _invalid_params(reference: str) -> Generator[None]:
+    """Say of what is wrong with an argument what it is, where there is no result to say it in."""
+    try:
+        yield
+    except (Invalid, NotFound) as failure:
+        raise MCPError(types.INVALID_PARAMS, failure.message, failure.as_object(reference)) from None
 
 
 def _progress(context: Context) -> Progress | None:

@@ -1,5 +1,6 @@
 """Answers and failures as MCP shows them, with what redaction did to them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import mcp_types as types
@@ -22,13 +23,41 @@ LEFT = "enterprise-mcp-suite/left"
 """Key of `_meta` with what the caller may still use up: `calls_left` at once, `steps_left`, `cost_left_usd`."""
 
 
-def answered(answer: Redacted) -> dict[str, Any]:
-    """The result of a tool as it is on the wire; the SDK takes it as it takes its own models."""
+def answered(answer: Redacted, links: str | None = None) -> dict[str, Any]:
+    """The result of a tool as it is on the wire; the SDK takes it as it takes its own models.
+
+    Args:
+        answer: What may be shown.
+        links: The field of it that holds resources, for a client that knows what to do with them.
+    """
     content = [_text(orjson.dumps(answer.value).decode())]
+    if links is not None:
+        content += [{"type": "resource_link", **pointed(link)} for link in answer.value[links]]
     if answer.untrusted:
         content.append(_text(_notice(answer.untrusted)))
     result = _complete(content, answer.value, failed=False)
     return {**result, "_meta": meta} if (meta := told(answer)) else result
+
+
+def pointed(link: Mapping[str, Any]) -> dict[str, Any]:
+    """A `Link` as MCP names a resource."""
+    annotations = {"lastModified": link["last_modified"], "priority": link["priority"]}
+    named = {
+        **{name: link[name] for name in ("uri", "name", "title", "description", "size")},
+        "mimeType": link["mime_type"],
+        "annotations": _present(annotations) or None,
+    }
+    return _present(named)
+
+
+def _present(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def listed(answer: Redacted) -> types.ListResourcesResult:
+    """One page of the resources there are."""
+    resources = [types.Resource.model_validate(pointed(link)) for link in answer.value["resources"]]
+    return types.ListResourcesResult(resources=resources, next_cursor=answer.value["next_cursor"], _meta=told(answer))
 
 
 def told(answer: Redacted) -> dict[str, Any] | None:
@@ -70,10 +99,10 @@ def failed(failure: Failure, reference: str) -> dict[str, Any]:
     return _complete([_text(orjson.dumps(shown).decode())], shown, failed=True)
 
 
-def _complete(content: list[dict[str, str]], structured: dict[str, Any], *, failed: bool) -> dict[str, Any]:
+def _complete(content: list[dict[str, Any]], structured: dict[str, Any], *, failed: bool) -> dict[str, Any]:
     """As the newer era has it; what the older does not know, the SDK takes out for it."""
     return {"resultType": "complete", "content": content, "structuredContent": structured, "isError": failed}
 
 
-def _text(text: str) -> dict[str, str]:
+def _text(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text}

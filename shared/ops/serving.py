@@ -92,9 +92,9 @@ def identity_provider(
 def scopes_of(server: Server) -> list[str]:
     """Every scope of one server that somebody could be granted: those its declaration names, and those over them."""
     tools = server.tools
-    declared = [*tools.tools.values(), *tools.completions.values()]
+    declared = [*tools.tools.values(), *tools.completions.values(), *([tools.lists] if tools.lists else [])]
     declared += [part.tool for part in (*tools.resources.values(), *tools.prompts.values())]
-    named = {scope for tool in declared for scope in tool.scopes}
+    named = {scope for tool in declared for scope in tool.scopes} | set(server.clearances)
     return sorted(named | {f"{server.name}:{verb}" for verb in ("read", "write", "pii", "admin")})
 
 

@@ -82,11 +82,12 @@ def target_named(name: str, *, unlisted: bool) -> tuple[str, str]:
 
 
 def targets(server: Server) -> list[str]:
-    """Names of its tools, of the reads behind its resource templates, of its prompts and its completions."""
+    """Names of its tools, of the reads behind its resource templates, of its prompts, completions and listing."""
     found: set[str] = set()
     for toolset in (server.tools, *((server.views.tools,) if server.views else ())):
         found |= {tool.name for tool in (*toolset.tools.values(), *toolset.completions.values())}
         found |= {one.tool.name for one in (*toolset.resources.values(), *toolset.prompts.values())}
+        found |= {toolset.lists.name} if toolset.lists else set()
     return sorted(found)
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import ComputedFieldInfo, FieldInfo
 
 from shared.core.errors import Misconfigured
+from shared.core.marks import Exact
 from shared.steps.patterns import mask_all
 
 
@@ -31,11 +32,6 @@ class Sensitive:
 
     scope: str
     mask: Callable[[str], str] = mask_all
-
-
-@dataclass(frozen=True, slots=True)
-class Exact:
-    """Marks text that patterns leave alone: ids, cursors, references."""
 
 
 @dataclass(frozen=True, slots=True)

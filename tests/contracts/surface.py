@@ -1,4 +1,5 @@
-"""The surface clients see, as files: one for each tool, resource template and prompt (`make snapshots` writes them).
+"""The surface clients see, as files: one for each tool, resource template, listing and prompt (`make snapshots`
+writes them).
 
 A breaking change is written only once the server's major version has moved; other words of a prompt only once the
 prompt's own version has.
@@ -27,9 +28,15 @@ def current() -> dict[str, Snapshot]:
 
 def _of(server: Server) -> dict[str, Snapshot]:
     tools = {
-        f"{server.name}.{tool.name}.json": {"scopes": list(tool.scopes), **_dump(describe(tool))}
+        f"{server.name}.{tool.name}.json": {
+            "scopes": list(tool.scopes),
+            **({"links": tool.links} if tool.links else {}),
+            **_dump(describe(tool)),
+        }
         for tool in server.tools.tools.values()
     }
+    lists = server.tools.lists
+    listing = {f"{server.name}.listing.json": {"scopes": list(lists.scopes), "name": lists.name}} if lists else {}
     templates = {
         f"{server.name}.resource.{resource.tool.name}.json": {
             "scopes": list(resource.tool.scopes),
@@ -45,7 +52,9 @@ def _of(server: Server) -> dict[str, Snapshot]:
         }
         for name, prompt in server.tools.prompts.items()
     }
-    return {name: {"version": server.version, **found} for name, found in (tools | templates | prompts).items()}
+    return {
+        name: {"version": server.version, **found} for name, found in (tools | listing | templates | prompts).items()
+    }
 
 
 def _dump(shown: Any) -> Snapshot:
@@ -66,6 +75,8 @@ def breaking(old: Snapshot | None, new: Snapshot | None) -> list[str]:
     found = [f"scope {scope} is needed now" for scope in new["scopes"] if scope not in old["scopes"]]
     if old.get("uriTemplate") != new.get("uriTemplate"):
         found.append("the URI template is another")
+    if old.get("links") and not new.get("links"):
+        found.append("it links no resources any more")
     found += _reprompted(old, new)
     for word, which, compare in (("argument", "inputSchema", _narrowed), ("answer", "outputSchema", _shrunk)):
         before, after = old.get(which, {}), new.get(which, {})

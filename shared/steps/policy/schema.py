@@ -43,6 +43,7 @@ _CALL = """action "{name}" in [{groups}] appliesTo {{
 }};
 """
 
+_REPEATING = {"idempotency_key", "dry_run", "if_none_match"}
 _VERBS = ("read", "write", "export", "send", "decide", "pii", "admin")
 
 
@@ -52,7 +53,7 @@ class Target:
 
     Attributes:
         name: Of its action and of the resource: `customers.get_customer`.
-        kind: `tool`, `resource`, `prompt` or `completion`.
+        kind: `tool`, `resource`, `prompt`, `completion` or `list`.
     """
 
     server: str
@@ -65,10 +66,9 @@ class Target:
 
     @cached_property
     def arguments(self) -> Record:
-        """What policies see of its arguments; how a call is repeated safely is not theirs to judge."""
+        """What policies see of its arguments; how a call is repeated safely, or cheaply, is not theirs to judge."""
         whole = record_of(self.tool.input_schema)
-        kept = {name: shape for name, shape in whole.attributes.items() if name not in {"idempotency_key", "dry_run"}}
-        return Record(kept)
+        return Record({name: shape for name, shape in whole.attributes.items() if name not in _REPEATING})
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -106,13 +106,14 @@ def _by_kind(tools: Toolset) -> Iterator[tuple[str, Iterable[Tool]]]:
     yield "resource", [resource.tool for resource in tools.resources.values()]
     yield "prompt", [prompt.tool for prompt in tools.prompts.values()]
     yield "completion", tools.completions.values()
+    yield "list", [tools.lists] if tools.lists else []
 
 
 def scopes_of(server: Server) -> list[str]:
     """Every scope of a server that somebody could hold: those its tools need, and those that include or belong to
     them by their verb.
     """
-    needed = {scope for target in targets_of(server) for scope in target.tool.scopes}
+    needed = {scope for target in targets_of(server) for scope in target.tool.scopes} | set(server.clearances)
     return sorted(needed | {f"{server.name}:{verb}" for verb in _VERBS})
 
 
