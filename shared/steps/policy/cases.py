@@ -12,8 +12,10 @@ call = "get_customer"
 expect = "allow"
 ```
 
-A case may also have `arguments`, `by` (the names of the policies that must have made it so), `seen`, `environment`,
-`read_only`, and any field of its caller in another form (`acr = "aal1"`, `signed_in_s_ago = 60`).
+With `holds = "documents:confidential"` in place of `call`, it asks whether policy lets the caller hold the scope:
+`allow` or `hidden`. A case may also have `arguments`, `by` (the names of the policies that must have made it so),
+`seen`, `environment`, `read_only`, and any field of its caller in another form (`acr = "aal1"`,
+`signed_in_s_ago = 60`).
 """
 
 import tomllib
@@ -26,12 +28,13 @@ from shared.core.caller import Caller
 from shared.core.errors import Misconfigured, SuiteError
 from shared.core.labels import Label
 from shared.core.server import Server
-from shared.steps.policy.explaining import Explanation, caller_of, explain
+from shared.steps.policy.explaining import Explanation, caller_of, explain, explain_hold
 from shared.steps.policy.rules import Rules
+from shared.steps.policy.schema import scopes_of
 from shared.steps.policy.subject import Here, Subject
 
 _OF_CALLER = {"subject", "tenant", "client", "issuer", "scopes", "roles", "trust", "acr", "actors", "signed_in_s_ago"}
-_OF_CASE = {"caller", "call", "expect", "arguments", "by", "seen", "environment", "read_only", "why"}
+_OF_CASE = {"caller", "call", "holds", "expect", "arguments", "by", "seen", "environment", "read_only", "why"}
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,10 @@ class Case:
     @property
     def name(self) -> str:
         given = self.given
-        more = {name: value for name, value in given.items() if name not in {"caller", "call", "expect", "by", "why"}}
-        return f"{self.number}: {given['caller']} calls {given['call']}{f' {more}' if more else ''}"
+        told = {"caller", "call", "holds", "expect", "by", "why"}
+        more = {name: value for name, value in given.items() if name not in told}
+        does = f"holds {given['holds']}" if "holds" in given else f"calls {given['call']}"
+        return f"{self.number}: {given['caller']} {does}{f' {more}' if more else ''}"
 
     def play(self, rules: Rules) -> Explanation:
         """What it comes to under these rules.
@@ -55,6 +60,8 @@ class Case:
             Misconfigured: The case makes no sense.
         """
         here = Here(self.given.get("environment", "dev"), bool(self.given.get("read_only", False)))
+        if "holds" in self.given:
+            return self._held(rules, here)
         target = rules.targets.get(f"{rules.server.name}.{self.given['call']}")
         if target is None:
             raise Misconfigured(f"case {self.name}: {rules.server.name} has no {self.given['call']}")
@@ -65,6 +72,12 @@ class Case:
             return explain(Subject.of(rules, here, self.caller), target, query, seen)
         except (SuiteError, ValueError) as error:
             raise Misconfigured(f"case {self.name}: {error}") from None
+
+    def _held(self, rules: Rules, here: Here) -> Explanation:
+        scope = str(self.given["holds"])
+        if scope not in scopes_of(rules.server):
+            raise Misconfigured(f"case {self.name}: {rules.server.name} has no such scope")
+        return explain_hold(Subject.of(rules, here, self.caller), scope)
 
     def fails(self, rules: Rules) -> str | None:
         """What is wrong with how it comes out; None if nothing is."""
@@ -97,8 +110,9 @@ def _case(path: Path, number: int, given: dict[str, Any], callers: Mapping[str, 
         raise Misconfigured(f"{path}: case {number}: there is no caller {who!r}; there are {', '.join(callers)}")
     facts: dict[str, Any] = {**callers[who], **{name: value for name, value in given.items() if name in _OF_CALLER}}
     unknown = (facts.keys() - _OF_CALLER) | (given.keys() - _OF_CALLER - _OF_CASE)
-    if unknown or not {"call", "expect"} <= given.keys():
-        raise Misconfigured(f"{path}: case {number} of {who}: needs call and expect, and knows no {sorted(unknown)}")
+    if unknown or "expect" not in given or ("call" in given) == ("holds" in given):
+        problem = f"needs call or holds, and expect, and knows no {sorted(unknown)}"
+        raise Misconfigured(f"{path}: case {number} of {who}: {problem}")
     if wrong := [name for name in ("scopes", "roles", "actors") if not isinstance(facts.get(name, []), list)]:
         raise Misconfigured(f"{path}: case {number} of {who}: {wrong[0]} is a list")
     try:

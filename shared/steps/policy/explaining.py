@@ -75,6 +75,13 @@ def explain(subject: Subject, target: Target, query: Arguments | None, seen: Ite
     return told.end(decision.effect, decision.policies, _by(said, decision.policies))
 
 
+def explain_hold(subject: Subject, scope: str) -> Explanation:
+    """Whether policy lets a caller hold a scope, whatever its token says: `allow` or `hidden`."""
+    judged = subject.judge(subject.rules.slices[HOLD].hard, HOLD, {"type": "Scope", "id": scope}, {})
+    said = f"{'Policy lets' if judged.allowed else 'No policy lets'} this caller hold {scope}."
+    return Explanation().end("allow" if judged.allowed else HIDDEN, judged.policies, _by(said, judged.policies))
+
+
 def _decision(subject: Subject, target: Target, query: Arguments | None, seen: Iterable[Label]) -> Decision:
     part = subject.rules.slices[target.name]
     if query is None:

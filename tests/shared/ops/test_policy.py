@@ -121,7 +121,12 @@ class TestCases:
             ("[[cases]]\ncaller = 'x'\n", "there is no caller 'x'"),
             ("[callers.a]\nroles = 'support'\n[[cases]]\ncaller='a'\ncall='b'\nexpect='deny'\n", "roles is a list"),
             ("[callers.a]\n[[cases]]\ncaller='a'\ncall='b'\nexpect='deny'\n", "customers has no b"),
-            ("[callers.a]\n[[cases]]\ncaller='a'\ncall='b'\n", "needs call and expect"),
+            ("[callers.a]\n[[cases]]\ncaller='a'\ncall='b'\n", "needs call or holds, and expect"),
+            ("[callers.a]\n[[cases]]\ncaller='a'\ncall='b'\nholds='c'\nexpect='allow'\n", "needs call or holds"),
+            (
+                "[callers.a]\n[[cases]]\ncaller='a'\nholds='customers:fly'\nexpect='allow'\n",
+                "customers has no such scope",
+            ),
             ("[callers.a]\n[[cases]]\ncaller='a'\ncall='b'\nexpect='deny'\ncolour='red'\n", "colour"),
             ("[callers.a]\ntrust='love'\n[[cases]]\ncaller='a'\ncall='b'\nexpect='deny'\n", "trust is one of"),
             ("[", "customers_test.toml"),
@@ -171,6 +176,6 @@ class TestEveryStatement:
         [(server.name, target.tool.name) for server in SERVED for target in targets_of(server)],
     )
     def test_every_tool_is_allowed_to_somebody_and_refused_to_somebody(self, server: str, target: str) -> None:
-        outcomes = {case.given["expect"] for case in WORLD[server][1] if case.given["call"] == target}
+        outcomes = {case.given["expect"] for case in WORLD[server][1] if case.given.get("call") == target}
         assert "allow" in outcomes
         assert outcomes - {"allow"}
