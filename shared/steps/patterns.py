@@ -7,15 +7,18 @@ expressions and holds them to this.
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
 
+from shared.steps.credentials import SECRETS, without_secret
+from shared.steps.numbers import CARD, IBAN, NATIONAL_IDS, is_iban, masked_if, without_cards
+from shared.steps.places import around, beginnings, dense_digits
+
 _ROUNDS = 4
 """A mask may join its neighbours into something new, so text is read until nothing changes, this often at most."""
 
-_GAP = r"[ \t.\-\u00a0\u00ad\u2000-\u2015\u202f\u2060\ufeff]"
 _KEEP = re.compile(
     r"(?<![0-9A-Za-z-])[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}(?![0-9A-Za-z-])"  # UUID
     r"|(?<![0-9A-Za-z])(?=[0-9]{0,40}[a-f])[0-9a-f]{24,128}+(?![0-9A-Za-z])"  # digest
@@ -32,31 +35,6 @@ _SUSPICIOUS = re.compile(r"[\d@/\\=:_]|-----B|AKIA|ASIA|eyJ|(?i:bearer)")
 _KEY_LENGTH = 15
 _FEW_DIGITS = 7
 _MARKED = re.compile(r"[@/\\=:]|eyJ|gh[pousr]_|npm_|whsec_")
-
-_IBAN_LENGTHS = {
-    15: "NO",
-    16: "BE",
-    18: "DK|FI|FO|GL|NL|SD",
-    19: "MK|SI",
-    20: "AT|BA|EE|KZ|LT|LU|MN|XK",
-    21: "CH|HR|LI|LV",
-    22: "BG|BH|CR|DE|GB|GE|IE|ME|RS|VA",
-    23: "AE|GI|IL|IQ|OM|SO|TL",
-    24: "AD|CZ|ES|MD|PK|RO|SA|SE|SK|TN|VG",
-    25: "LY|PT|ST",
-    26: "IS|TR",
-    27: "BI|DJ|FR|GR|IT|MC|MR|SM",
-    28: "AL|AZ|BY|CY|DO|GT|HU|LB|NI|PL|SV",
-    29: "BR|EG|PS|QA|UA",
-    30: "JO|KW|MU|YE",
-    31: "MT|SC",
-    32: "LC",
-    33: "RU",
-}
-"""Countries by the length of their IBAN (SWIFT IBAN registry)."""
-
-_IBANS = (rf"(?i:{countries})\d\d(?:{_GAP}?[0-9A-Za-z]){{{length - 4}}}" for length, countries in _IBAN_LENGTHS.items())
-_IBAN = rf"(?=[A-Za-z]{{2}}\d\d)(?:{'|'.join(_IBANS)})"
 
 
 def mask_all(text: str) -> str:  # noqa: ARG001 - a mask takes the text it hides
@@ -88,73 +66,6 @@ def _country(phone: str) -> str:
     return f"+{found[found.lastindex or 0]} " if found else ""
 
 
-def is_iban(text: str) -> bool:
-    """ISO 13616: the remainder by 97 is 1; `text` has no separators."""
-    moved = text[4:] + text[:4]
-    return moved.isascii() and int("".join(str(int(character, 36)) for character in moved)) % 97 == 1
-
-
-def is_german_tax_id(number: str) -> bool:
-    """§ 139b AO: exactly one of the first ten digits occurs two or three times; ISO 7064 MOD 11,10 at the end."""
-    repeated = [number[:10].count(digit) for digit in set(number[:10]) if number[:10].count(digit) > 1]
-    if number[0] == "0" or repeated not in ([2], [3]):
-        return False
-    product = 10
-    for digit in number[:10]:
-        product = ((int(digit) + product) % 10 or 10) * 2 % 11
-    return (11 - product) % 10 == int(number[10])
-
-
-def is_spanish_id(text: str) -> bool:
-    """DNI or NIE: the letter is the number's remainder by 23; `text` has no separators."""
-    number = text[:-1].translate(str.maketrans("XYZ", "012"))
-    return "TRWAGMYFPDXBNJZSQVHLCKE"[int(number) % 23] == text[-1]
-
-
-def _cards(found: re.Match[str]) -> str:
-    """The run of digits with each card in it masked; a card starts and ends with a group of digits."""
-    run, pieces, shown = found[0], list[str](), 0
-    for group in re.finditer(r"\d+", run):
-        end = card_end(run, group.start()) if group.start() >= shown else None
-        if end is not None:
-            pieces += run[shown : group.start()], "[card]"
-            shown = end
-    return "".join(pieces) + run[shown:]
-
-
-_CARD_DIGITS = range(13, 20)
-_CARD_STARTS = re.compile(r"[3-6]|2[2-7]")
-
-
-def card_end(run: str, start: int) -> int | None:
-    """Where the longest payment card that begins at `start` ends: 13 to 19 digits that pass Luhn's check.
-
-    ISO/IEC 7812-1; the leading digits are those that payment cards use.
-    """
-    plain = doubled = 0
-    number, end = "", None
-    for place in range(start, len(run)):
-        if not run[place].isdecimal():
-            continue
-        digit = int(run[place])
-        number += str(digit)
-        if len(number) == 2 and not _CARD_STARTS.match(number):  # noqa: PLR2004 - known by then
-            return None
-        plain, doubled = doubled + digit, plain + sum(divmod(2 * digit, 10))
-        if len(number) >= _CARD_DIGITS.stop:
-            break
-        if len(number) in _CARD_DIGITS and plain % 10 == 0 and not run[place + 1 : place + 2].isdecimal():
-            end = place + 1
-    return end
-
-
-def _if(check: Callable[[str], bool], mask: str) -> Callable[[re.Match[str]], str | None]:
-    def replace(found: re.Match[str]) -> str | None:
-        return mask if check("".join(filter(str.isalnum, found[0]))) else None
-
-    return replace
-
-
 @dataclass(frozen=True)
 class Pattern:
     """One kind of thing that is hidden.
@@ -162,31 +73,58 @@ class Pattern:
     Attributes:
         name: What the audit record calls it.
         replace: What stands there instead; None if it is not what it looked like.
-        needs: Text without this holds none.
+        words: It begins with one of these, in any case; without them it may begin anywhere.
+        mark: It holds this, at most so many characters (`reach`) from its beginning and from its end.
         digits: Text with fewer digits holds none. Where it is set, ids and dates are passed over.
+        dense: Its digits stand close together.
         contact: Shown to callers who hold the server's `pii` scope; the rest is shown to nobody.
     """
 
     name: str
     regex: re.Pattern[str]
     replace: Callable[[re.Match[str]], str | None]
-    needs: str = ""
+    words: tuple[str, ...] = ()
+    mark: str = ""
+    reach: tuple[int, int] = (64, 600)
     digits: int = 0
+    dense: bool = False
     contact: bool = False
 
     def mask(self, text: str) -> str:
-        kept = _passed_over(text) if self.digits else []
         pieces: list[str] = []
-        shown = start = 0
-        while (found := self.regex.search(text, start)) is not None:
-            end = _end_of_kept(kept, found.start())
-            instead = None if end else self.replace(found)
-            if instead is None:
-                start = end or found.start() + 1
-                continue
+        shown = 0
+        for found, instead in self._found(text):
             pieces += text[shown : found.start()], instead
-            shown = start = found.end()
+            shown = found.end()
         return "".join(pieces) + text[shown:] if pieces else text
+
+    def _found(self, text: str) -> Iterable[tuple[re.Match[str], str]]:
+        """What is hidden, and what stands there instead, in order."""
+        places = beginnings(text, self.words) if self.words else None
+        if places is not None:
+            return self._at(text, places)
+        windows = dense_digits(text) if self.dense else around(text, self.mark, *self.reach) if self.mark else None
+        return self._within(text, ((0, len(text)),) if windows is None else windows)
+
+    def _at(self, text: str, places: Iterable[int]) -> Iterable[tuple[re.Match[str], str]]:
+        shown = 0
+        for place in places:
+            found = self.regex.match(text, place) if place >= shown else None
+            if found is not None and (instead := self.replace(found)) is not None:
+                shown = found.end()
+                yield found, instead
+
+    def _within(self, text: str, windows: Iterable[tuple[int, int]]) -> Iterable[tuple[re.Match[str], str]]:
+        start = 0
+        for first, last in windows:
+            start = max(start, first)
+            while (found := self.regex.search(text, start, last)) is not None:
+                end = _end_of_kept(_passed_over(text), found.start()) if self.digits else 0
+                instead = None if end else self.replace(found)
+                start = end or found.start() + 1
+                if instead is not None:
+                    start = found.end()
+                    yield found, instead
 
 
 @lru_cache(maxsize=1)
@@ -201,33 +139,13 @@ def _end_of_kept(kept: list[tuple[int, int]], place: int) -> int:
     return kept[index][1] if index >= 0 and kept[index][1] > place else 0
 
 
-def _secret(found: re.Match[str]) -> str:
-    """What introduces the secret stays, so that a reader knows what was there."""
-    return f"{found.groupdict().get('label') or ''}[secret]"
-
-
-_SECRETS = {
-    # PEM; JWS and JWE (RFC 7515, 7516); AWS, Stripe, GitHub, npm; OpenAI, Slack, GitLab, Google
-    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----"
-    r"(?:(?!-----END)[\s\S])*+(?:-----END[^-]{0,60}-----)?": "-----BEGIN",
-    r"eyJ[\w-]{8,400}+\.[\w.-]*+": "eyJ",
-    r"(?<![0-9A-Za-z])A(?:KIA|SIA|ROA|IDA)[A-Z0-9]{16}(?![0-9A-Za-z])": "A",
-    r"(?<![0-9A-Za-z])(?:[sr]k_(?:live|test)|whsec|gh[pousr]|github_pat|npm)_\w{8,}+": "_",
-    r"(?<![0-9A-Za-z])(?:sk-|xox[abeprs]-|glpat-|AIza)[\w-]{16,}+": "",
-    r"(?P<label>(?i:authorization)[\"']?\s{0,4}[:=]\s{0,4}[\"']?(?i:basic|bearer|digest)\s{1,4})[^\s\"',;]++": "",
-    r"(?P<label>\b(?i:bearer)\s{1,4})(?=[A-Za-z._~+/=-]{0,64}\d)[\w.~+/=-]{8,}+": "",
-    r"(?P<label>(?i:passw(?:or[dt]|d)|passphrase|pwd|secret|token|api[_-]?key|(?:access|private)[_-]?key)"
-    r"[\"']?\s{0,4}[:=]\s{0,4})(?!\[secret\])(?:\"[^\"\n]++\"?|'[^'\n]++'?|[^\s\"',;&]++)": "",
-    r"(?P<label>://)[^\s/:@]{0,64}+:[^\s/@]{1,256}+(?=@)": "://",
-}
-"""Expressions for keys and tokens, each with what text must hold to be worth the search."""
-
+_OF_URI = r"(?:(?!&(?:quot|lt|gt|#))[^\s\"'<>|`)])"
 _PATHS = (
-    r"\bfile:///?[^\s\"'<>|]++",
-    r"(?<![\w.~%/-])/(?:home|var|etc|usr|opt|root|tmp|srv|mnt|proc|private|Users|app)/[^\s\"'<>|)]*+",
-    r"(?<![0-9A-Za-z])[A-Za-z]:\\(?:[^\\/:*?\"<>|\r\n]{1,128}+\\){0,32}+[^\s\\/:*?\"<>|]*+",
+    rf"\bfile://{_OF_URI}++",
+    r"(?<![\w.~%/-])/(?:home|var|etc|usr|opt|root|tmp|srv|mnt|proc|private|Users|app)/[^\s\"'<>|)`]*+",
     r"(?<![\\\w])\\\\[\w.-]{1,64}+\\[^\s\"'<>|]*+",
 )
+_DRIVE = r"(?<![0-9A-Za-z])[A-Za-z]:\\{1,2}(?:[^\\/:*?\"<>|\r\n]{1,128}+\\{1,2}){0,32}+[^\s\\/:*?\"<>|]*+"
 _PHONES = (
     r"(?<![\w+])\+[1-9](?:[ \u00a0./()-]{0,3}\d){7,14}(?!\d)",
     r"(?<!\w)00[1-9]\d{0,2}[ -](?:[ \u00a0./()-]{0,2}\d){6,12}(?!\d)",
@@ -238,23 +156,28 @@ _PHONES = (
 
 
 _EMAIL = r"[\w.+%'-]{1,64}+@(?:[\w-]{1,63}+\.){1,8}[^\W\d_]{2,24}"
-_NATIONAL_IDS: dict[str, Callable[[str], bool]] = {
-    r"(?!000|666|9)\d{3}(?P<dash>[- ])(?!00)\d\d(?P=dash)(?!0000)\d{4}": lambda _: True,  # US social security
-    r"[1-9]\d ?\d{3} ?\d{3} ?\d{3}": is_german_tax_id,
-    r"[0-9XYZ]\d{7}[- ]?[A-HJ-NP-TV-Z]": is_spanish_id,
-}
+_PATH_WORDS = "file:// /home/ /var/ /etc/ /usr/ /opt/ /root/ /tmp/ /srv/ /mnt/ /proc/ /private/ /users/ /app/ \\\\"
 
 PATTERNS = (
-    *(Pattern("secret", re.compile(source), _secret, needs) for source, needs in _SECRETS.items()),
-    Pattern("path", re.compile("|".join(_PATHS)), lambda _: "[path]"),
-    Pattern("iban", re.compile(_IBAN), _if(is_iban, "[iban]"), digits=6),
-    Pattern("card", re.compile(rf"(?<!\d)\d(?:{_GAP}{{0,2}}\d){{12,}}+"), _cards, digits=13),
+    *(Pattern("secret", re.compile(source), without_secret, tuple(words.split())) for source, words in SECRETS.items()),
+    Pattern("path", re.compile(_DRIVE), lambda _: "[path]", mark=":\\", reach=(1, 6000)),
+    Pattern("path", re.compile("|".join(_PATHS)), lambda _: "[path]", tuple(_PATH_WORDS.split())),
+    Pattern("iban", re.compile(IBAN), masked_if(is_iban, "[iban]"), digits=6),
+    Pattern("card", re.compile(CARD), without_cards, digits=13, dense=True),
     *(
-        Pattern("national_id", re.compile(rf"(?<![\w-]){source}(?![\w-])"), _if(check, "[national-id]"), digits=7)
-        for source, check in _NATIONAL_IDS.items()
+        Pattern(
+            "national_id",
+            re.compile(rf"(?<![\w-]){source}(?![\w-])"),
+            masked_if(check, "[national-id]"),
+            digits=7,
+            dense=True,
+        )
+        for source, check in NATIONAL_IDS.items()
     ),
-    Pattern("email", re.compile(_EMAIL), lambda found: mask_email(found[0]), needs="@", contact=True),
-    Pattern("phone", re.compile("|".join(_PHONES)), lambda found: mask_phone(found[0]), digits=8, contact=True),
+    Pattern("email", re.compile(_EMAIL), lambda found: mask_email(found[0]), mark="@", contact=True),
+    Pattern(
+        "phone", re.compile("|".join(_PHONES)), lambda found: mask_phone(found[0]), digits=8, dense=True, contact=True
+    ),
 )
 
 
@@ -272,7 +195,7 @@ def mask_text(text: str, *, contact: bool) -> tuple[str, tuple[str, ...]]:
         before = text
         digits = len(_DIGIT.findall(text))
         for pattern in PATTERNS:
-            if pattern.needs in text and pattern.digits <= digits and pattern.contact <= contact:
+            if pattern.digits <= digits and pattern.contact <= contact:
                 masked = pattern.mask(text)
                 if masked != text:
                     names[pattern.name], text = None, masked

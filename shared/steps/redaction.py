@@ -11,7 +11,7 @@ from shared.core.labels import Label
 from shared.steps.audit_copy import bounded_copy
 from shared.steps.patterns import mask_all, mask_email, mask_phone, mask_text
 from shared.steps.sensitive import Exact, Mark, Sensitive, Untrusted, plan
-from shared.steps.untrusted import neutralise
+from shared.steps.untrusted import neutralise, neutralise_document, neutralise_shown
 
 __all__ = [
     "Exact",
@@ -24,6 +24,9 @@ __all__ = [
     "redact",
     "redact_for_audit",
 ]
+
+
+_NEUTRALISED = {"note": neutralise, "document": neutralise_document, "shown": neutralise_shown}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ class _Walk:
         else:
             found: Sequence[str] = ()
             if isinstance(mark, Untrusted):
-                text, found = self.outsiders(text, _inside(path, key))
+                text, found = self.outsiders(text, mark, _inside(path, key))
             masked, names = mask_text(text, contact=self.contact)
             names = (*found, *names) if found else names
         for name in names:
@@ -135,9 +138,9 @@ class _Walk:
             self.redactions[f"{inside}:{name}" if name else inside] = None
         return masked
 
-    def outsiders(self, text: str, path: str) -> tuple[str, Sequence[str]]:
+    def outsiders(self, text: str, mark: Untrusted, path: str) -> tuple[str, Sequence[str]]:
         self.untrusted[path] = None
-        return neutralise(text)
+        return _NEUTRALISED[mark.form](text)
 
 
 def _inside(path: str, key: str) -> str:

@@ -36,7 +36,14 @@ class Sensitive:
 
 @dataclass(frozen=True, slots=True)
 class Untrusted:
-    """Marks text written by outsiders: neutralised, labelled, and then treated by pattern like any other."""
+    """Marks text written by outsiders: neutralised, labelled, and then treated by pattern like any other.
+
+    Attributes:
+        form: What kind of text it is, see `shared.steps.untrusted`: a short `note`, a whole `document`, or one of
+            which all is `shown`, such as plain text or what was cut out of a document neutralised before.
+    """
+
+    form: Literal["note", "document", "shown"] = "note"
 
 
 Mark = Sensitive | Exact | Untrusted | None
@@ -70,7 +77,7 @@ def plan(model: type[BaseModel]) -> tuple[FieldPlan, ...]:
     """The fields of `model` that can hold text; worked out once for each model.
 
     Raises:
-        Misconfigured: A field is marked Sensitive for two scopes, or holds what no mask fits.
+        Misconfigured: A field is marked Sensitive for two scopes or Untrusted in two forms, or holds what no mask fits.
     """
     fields: dict[str, FieldInfo | ComputedFieldInfo] = {**model.model_fields, **model.model_computed_fields}
     return tuple(
@@ -93,8 +100,11 @@ def _mark_of(model: type[BaseModel], name: str, info: FieldInfo | ComputedFieldI
     texts = [mark for mark, leaf in leaves if mark or not _textless(leaf)]
     if sensitive or not texts:
         return list(sensitive)
-    if any(isinstance(mark, Untrusted) for mark in texts):
-        return [Untrusted()]
+    outsiders = {mark for mark in texts if isinstance(mark, Untrusted)}
+    if len(outsiders) > 1:
+        raise Misconfigured(f"{model.__name__}.{name} is Untrusted in two forms; split the field")
+    if outsiders:
+        return list(outsiders)
     return [Exact() if all(isinstance(mark, Exact) for mark in texts) else None]
 
 
