@@ -11,7 +11,6 @@ import time
 import structlog
 
 import servers
-from servers.customers import demo
 from shared.core.errors import Misconfigured
 from shared.state.roles import Passwords, ensure_roles
 from shared.state.services import migrate
@@ -39,7 +38,7 @@ async def prepare(admin_url: str, passwords: Passwords) -> None:
                 raise
             await asyncio.sleep(_AGAIN_S)
     await migrate(urls.owner, {server.name: server.migrations for server in servers.every() if server.migrations})
-    await demo.seed(urls.owner)
+    await servers.seed(urls.owner)
     log.info("the database is ready")
 
 

@@ -1,5 +1,6 @@
 """A folder with a `server.py` is a server; adding one needs no other edit."""
 
+from collections.abc import Collection
 from importlib import import_module
 from pathlib import Path
 
@@ -22,6 +23,19 @@ def load(name: str) -> Server:
         raise Misconfigured(f"there is no server {name!r}; there are: {', '.join(names())}")
     server: Server = import_module(f"servers.{name}.server").server
     return server
+
+
+async def seed(owner_url: str, among: Collection[str] | None = None) -> None:
+    """Fill the tables of every server that has a `demo.py`, unless they are filled.
+
+    Args:
+        owner_url: `postgresql://…` of the owner of the tables.
+        among: Only servers with these names.
+    """
+    for name in names():
+        wanted = among is None or name in among
+        if wanted and Path(__file__).with_name(name).joinpath("demo.py").exists():
+            await import_module(f"servers.{name}.demo").seed(owner_url)
 
 
 def every() -> list[Server]:

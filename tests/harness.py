@@ -108,14 +108,16 @@ class Suite:
         async with httpx.AsyncClient(timeout=30) as client:
             yield client
 
-    async def post(self, token: str | None, method: str, params: dict[str, Any], **extra: str) -> httpx.Response:
+    async def post(
+        self, token: str | None, method: str, params: dict[str, Any], *, server: str = "customers", **extra: str
+    ) -> httpx.Response:
         """One modern request as raw HTTP."""
         body = modern(method, params)
         headers = modern_headers(method, params) | extra
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         async with self.http() as client:
-            return await client.post(self.url(), json=body, headers=headers)
+            return await client.post(self.url(server), json=body, headers=headers)
 
     async def session(self, token: str, server: str = "customers") -> dict[str, str]:
         """Open a session of the 2025 era: the headers of every further request in it."""
@@ -127,9 +129,13 @@ class Suite:
         assert opened.status_code == 200, opened.text
         return {**headers, "MCP-Protocol-Version": LEGACY, "Mcp-Session-Id": opened.headers["mcp-session-id"]}
 
-    async def call(self, persona: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    async def call(
+        self, persona: str, tool: str, arguments: dict[str, Any], server: str = "customers", **claims: Any
+    ) -> dict[str, Any]:
         """The structured answer, or the error object, of one tool call."""
-        response = await self.post(self.token(persona), "tools/call", {"name": tool, "arguments": arguments})
+        token = self.token(persona, server, **claims)
+        params = {"name": tool, "arguments": arguments}
+        response = await self.post(token, "tools/call", params, server=server)
         body = response.json()
         return body["result"]["structuredContent"] if "result" in body else {"error": body["error"]["data"]}
 
@@ -186,6 +192,7 @@ def modern(method: str, params: dict[str, Any], message_id: Any = 1) -> dict[str
         "io.modelcontextprotocol/protocolVersion": MODERN,
         "io.modelcontextprotocol/clientCapabilities": {},
         "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+        **params.get("_meta", {}),
     }
     return {"jsonrpc": "2.0", "id": message_id, "method": method, "params": {**params, "_meta": meta}}
 

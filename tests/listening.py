@@ -55,31 +55,38 @@ async def asking(
     *,
     message_id: Any = "listen-1",
     flags: Mapping[str, bool] | None = None,
+    server: str = "customers",
 ) -> AsyncGenerator[httpx.Response]:
     """The response to a request to listen, its body still to come."""
     params = {"notifications": {"resourceSubscriptions": list(uris), **(flags or {})}}
     headers = modern_headers(LISTEN, params) | {"Authorization": f"Bearer {token}"}
     async with (
         httpx.AsyncClient(timeout=30) as http,
-        http.stream("POST", suite.url(), json=modern(LISTEN, params, message_id), headers=headers) as response,
+        http.stream("POST", suite.url(server), json=modern(LISTEN, params, message_id), headers=headers) as response,
     ):
         yield response
 
 
-async def answered(suite: Suite, token: str, uris: Sequence[str]) -> httpx.Response:
+async def answered(suite: Suite, token: str, uris: Sequence[str], server: str = "customers") -> httpx.Response:
     """The whole answer to a request to listen that is refused, or ended at once."""
     with anyio.fail_after(WITHIN_S):
-        async with asking(suite, token, uris) as response:
+        async with asking(suite, token, uris, server=server) as response:
             await response.aread()
             return response
 
 
 @asynccontextmanager
 async def listening(
-    suite: Suite, uris: Sequence[str], persona: str = "manager", token: str | None = None, **more: Any
+    suite: Suite,
+    uris: Sequence[str],
+    persona: str = "manager",
+    token: str | None = None,
+    *,
+    server: str = "customers",
+    **more: Any,
 ) -> AsyncGenerator[Listener]:
     """A stream that was acknowledged."""
-    async with asking(suite, token or suite.token(persona), uris, **more) as response:
+    async with asking(suite, token or suite.token(persona, server), uris, server=server, **more) as response:
         assert response.status_code == 200, await response.aread()
         frames = _frames(response)
         with anyio.fail_after(WITHIN_S):

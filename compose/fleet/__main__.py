@@ -17,7 +17,6 @@ from compose.fleet.plan import Plan
 from compose.fleet.program import find_program
 from compose.fleet.show import kept_environment, welcome
 from compose.idp.personas import PERSONAS
-from servers.customers import demo
 from shared.core.errors import Misconfigured, SuiteError
 from shared.core.settings import Settings
 from shared.state.embedded import open_embedded_postgres
@@ -80,8 +79,7 @@ async def _run(plan: Plan) -> None:
         urls = await embedded_urls(postgres, home)
         every = [program.server for program in plan.programs]
         await migrate(urls.owner, {server.name: server.migrations for server in every if server.migrations})
-        if any(server.name == "customers" for server in every):
-            await demo.seed(urls.owner)
+        await servers.seed(urls.owner, {server.name for server in every})
         with embedded_redis(plan.folder / "redis", source=Settings().embedded_source) as redis:
             async with open_fleet(plan, urls, redis.url) as fleet:
                 kept = kept_environment(plan, urls, redis.url)

@@ -17,7 +17,7 @@ from compose.idp.acting import acting
 from servers.customers import demo
 from shared.core.errors import Misconfigured, SuiteError
 from shared.core.settings import Settings
-from shared.ops import doctor_command, policy, serving, sessions, show, switches
+from shared.ops import doctor_command, documents, policy, serving, sessions, show, switches
 from shared.ops.connect import Client, entries, environment_of, inspector_command, merge, path_of
 from shared.ops.running import complete, read_settings
 from shared.state.database import connect as connect_database
@@ -32,6 +32,7 @@ db = typer.Typer(no_args_is_help=True, help="Look after the database.")
 app.add_typer(audit, name="audit")
 app.add_typer(db, name="db")
 app.add_typer(doctor_command.app, name="doctor")
+app.add_typer(documents.app, name="documents")
 app.add_typer(policy.app, name="policy")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(switches.app, name="stop")
@@ -81,7 +82,7 @@ def up() -> None:
 
         async with open_services(settings) as urls:
             await serving.migrate_all(urls)
-            await demo.seed(urls.owner)
+            await servers.seed(urls.owner)
             await serving.serve_http(settings, served, alone=False, ready=ready)
 
     complete(run)
@@ -195,13 +196,14 @@ def db_seed(
     customers: Annotated[int, typer.Option(min=2, max=2_000_000)] = 10_000,
     orders: Annotated[int, typer.Option(min=0, max=10_000_000)] = 60_000,
 ) -> None:
-    """Fill the customers server with deterministic demo data, unless it has some."""
+    """Fill the servers with deterministic demo data, unless they have some."""
     settings = read_settings()
 
     async def run() -> None:
         async with open_services(settings) as urls:
             await serving.migrate_all(urls)
             await demo.seed(urls.owner, customers, orders)
+            await servers.seed(urls.owner)
         typer.echo("The demo data is there.")
 
     complete(run)

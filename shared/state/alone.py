@@ -9,22 +9,23 @@ from shared.state.database import connect
 
 
 @asynccontextmanager
-async def alone(url: str, *names: str) -> AsyncGenerator[None]:
+async def alone(url: str, what: str, *whose: str) -> AsyncGenerator[None]:
     """Hold a lock of PostgreSQL while the body runs; it ends with the process, however that ends.
 
     Args:
         url: Of any role.
-        names: What is locked.
+        what: The command.
+        whose: What it works on.
 
     Raises:
         Conflict: Somebody else holds it.
         Unavailable: The database is away.
     """
-    key = int.from_bytes(sha256("\0".join(names).encode()).digest()[:8], "big", signed=True)
-    connection = await connect(url, names[0])
+    key = int.from_bytes(sha256("\0".join((what, *whose)).encode()).digest()[:8], "big", signed=True)
+    connection = await connect(url, what)
     try:
         if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", key):
-            raise Conflict(f"Another {' '.join(names)} is running. Wait until it has ended.")
+            raise Conflict(f"Another {what} of {'/'.join(whose)} is running. Wait until it has ended.")
         yield
     finally:
         await connection.close()

@@ -104,15 +104,20 @@ def test_what_must_be_filled_in_is_what_the_generated_file_holds() -> None:
     assert all(kind for _, kind, _ in found), "a variable that is not there would be empty, silently"
 
 
-def test_a_replica_starts_with_these_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_server_is_there() -> None:
+    assert {name for name in SERVICES if name in servers.names()} == set(servers.names())
+
+
+@pytest.mark.parametrize("server", servers.names())
+def test_a_replica_starts_with_these_settings(monkeypatch: pytest.MonkeyPatch, server: str) -> None:
     for name in [name for name in os.environ if name.startswith("SUITE_")]:
         monkeypatch.delenv(name)
-    for name, value in environment(SERVICES["customers"]).items():
+    for name, value in environment(SERVICES[server]).items():
         monkeypatch.setenv(name, value)
     settings = Settings()
     assert (settings.profile, settings.base_url) == ("fleet", "https://localhost:8443")
-    assert settings.replicas == SERVICES["customers"]["deploy"]["replicas"]
-    grace = int(SERVICES["customers"]["stop_grace_period"].removesuffix("s"))
+    assert settings.replicas == sum(SERVICES[name]["deploy"]["replicas"] for name in servers.names())
+    grace = int(SERVICES[server]["stop_grace_period"].removesuffix("s"))
     assert grace > settings.notice_s + settings.drain_s
     for name in [name for name in os.environ if name.startswith("SUITE_") and name.endswith("_KEYS")]:
         monkeypatch.delenv(name)
@@ -122,7 +127,7 @@ def test_a_replica_starts_with_these_settings(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_replicas_cannot_read_the_audit_nor_change_tables_nor_switch() -> None:
-    told = json.dumps([service.get("environment", {}) for name, service in SERVICES.items() if name == "customers"])
+    told = json.dumps([service.get("environment", {}) for name, service in SERVICES.items() if name in servers.names()])
     for secret in ("READER", "OWNER", "OPERATOR", "POSTGRES_PASSWORD"):
         assert secret not in told
 
@@ -131,7 +136,8 @@ def test_the_provider_knows_the_servers_and_their_scopes() -> None:
     told = environment(SERVICES["identity"])
     server = environment(SERVICES["customers"])
     resources = json.loads(told["IDP_RESOURCES"])
-    assert resources == {f"{server['SUITE_PUBLIC_URL']}/customers/mcp": scopes_of(servers.load("customers"))}
+    url = server["SUITE_PUBLIC_URL"]
+    assert resources == {f"{url}/{each.name}/mcp": scopes_of(each) for each in servers.every()}
     assert told["IDP_ISSUER"] == server["SUITE_ISSUER"]
 
 
@@ -152,7 +158,8 @@ def test_the_configuration_job_writes_what_the_balancer_reads(tmp_path: Path) ->
     assert {path.name for path in tmp_path.iterdir()} == {"haproxy.cfg", "server.pem", "authority.pem"}
     assert SERVICES["balancer"]["command"][-1] == "/balancer/haproxy.cfg"
     written = (tmp_path / "haproxy.cfg").read_text()
-    assert "server-template r1 1-16 customers:8080 resolvers dns" in written
+    for name in servers.names():
+        assert f"server-template r1 1-16 {name}:8080 resolvers dns" in written
     assert SERVICES["balancer"]["healthcheck"]["test"][-1] == "http://127.0.0.1:8404/healthz"
     assert "bind 127.0.0.1:8404" in written
     assert "stats socket unix@/run/balancer/admin.sock" in written

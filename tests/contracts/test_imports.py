@@ -10,7 +10,10 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for room in ("servers", "shared", "compose") for path in (ROOT / room).rglob("*.py"))
 
 LAYERS = ("core", "state", "steps", "pipeline", "edge", "app", "ops")
-SERVERS_MAY = ("shared.core", "shared.steps.redaction", "shared.state.database", "shared.edge.outbound")
+SERVERS_MAY = (
+    *("shared.core", "shared.steps.redaction", "shared.steps.untrusted"),
+    *("shared.state.database", "shared.edge.outbound"),
+)
 MCP_MAY = ("shared/edge/", "shared/steps/auth.py")
 MIGRATIONS_MAY = "shared.state.migrate"
 

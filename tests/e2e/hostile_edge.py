@@ -352,7 +352,7 @@ NAMES = [
             ("of another scheme", "file:///etc/passwd", "unknown_target"),
             ("no URI", "not a uri", "unknown_target"),
             ("path traversal", "customer://../../etc/passwd", "unknown_target"),
-            ("path traversal, encoded", "customer://%2e%2e%2fetc%2fpasswd", "invalid"),
+            ("path traversal, encoded", "customer://%2e%2e%2fetc%2fpasswd", "unknown_target"),
             ("SQL", "customer://C-000001' OR '1'='1", "unknown_target"),
             ("too long", f"customer://{'C' * 5000}", "invalid"),
         )

@@ -13,6 +13,7 @@ import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from shared.core.server import Server
 from shared.core.settings import Settings
 from shared.state.redis import open_redis
 from shared.state.services import migrate
@@ -30,12 +31,14 @@ class Person:
 
     Attributes:
         at: The replica that is asked.
+        persona: What they are.
     """
 
     house: "House"
     era: str = "modern"
     at: int = 0
     claims: dict[str, Any] = field(default_factory=dict[str, Any])
+    persona: str = "manager"
 
     def __post_init__(self) -> None:
         self.claims = {"sub": f"person-{uuid4().hex}", **self.claims}
@@ -46,23 +49,30 @@ class Person:
 
     def but(self, *, at: int | None = None, **claims: Any) -> "Person":
         """The same, but for what is said."""
-        return Person(self.house, self.era, self.at if at is None else at, {**self.claims, **claims})
+        at = self.at if at is None else at
+        return Person(self.house, self.era, at, {**self.claims, **claims}, self.persona)
 
     @asynccontextmanager
-    async def client(self) -> AsyncGenerator[Client]:
+    async def client(self, name: str = server.name) -> AsyncGenerator[Client]:
+        """Of one of the servers of the house."""
         suites = self.house.suites
-        token = suites[0].token("manager", "outward", scopes=["outward:send"], **self.claims)
+        asked = {"scopes": ["outward:send"]} if name == server.name else {}
+        token = suites[0].token(self.persona, name, **asked, **self.claims)
         known_as = suites[0].settings.base_url.partition("//")[2]
         headers = {"Authorization": f"Bearer {token}", "Host": known_as}
-        url = f"http://127.0.0.1:{suites[self.at % len(suites)].settings.port}/outward/mcp"
+        url = f"http://127.0.0.1:{suites[self.at % len(suites)].settings.port}/{name}/mcp"
         async with httpx2.AsyncClient(headers=headers, timeout=30, verify=_NO_AUTHORITIES) as http:
             transport = streamable_http_client(url, http_client=http)
             async with Client(transport, mode="legacy" if self.era == "legacy" else MODERN) as client:
                 yield client
 
-    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+    async def call(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
         """The structured answer; of a failure, its error object."""
-        async with self.client() as client:
+        return await self.ask(server.name, tool, **arguments)
+
+    async def ask(self, name: str, tool: str, /, **arguments: Any) -> dict[str, Any]:
+        """The same of any server of the house."""
+        async with self.client(name) as client:
             answer: Any = await client.call_tool(tool, arguments)
         shown = answer.structured_content
         return shown["error"] if answer.is_error else shown
@@ -107,8 +117,8 @@ class House:
         for suite in self.suites:
             vars(suite.parts.stores.seen)["_clock"] = lambda: time.monotonic() + self.later_s
 
-    def person(self, era: str = "modern", **claims: Any) -> Person:
-        return Person(self, era, claims=claims)
+    def person(self, era: str = "modern", persona: str = "manager", **claims: Any) -> Person:
+        return Person(self, era, claims=claims, persona=persona)
 
     async def passes(self, seconds: float) -> None:
         """Let that much time pass for what anybody was given."""
@@ -120,9 +130,9 @@ class House:
 
 @asynccontextmanager
 async def open_house(
-    databases: Databases, folder: Path, redis_url: str | None = None, **settings: Any
+    databases: Databases, folder: Path, redis_url: str | None = None, beside: Sequence[Server] = (), **settings: Any
 ) -> AsyncGenerator[House]:
-    """Two replicas over a Redis, or one process without."""
+    """Two replicas over a Redis, or one process without; each serves the outward server, and those `beside` it."""
     urls = await databases.fresh()
     assert server.migrations
     await migrate(urls.owner, {server.name: server.migrations})
@@ -131,6 +141,7 @@ async def open_house(
         suites: list[Suite] = []
         for _ in range(2 if redis_url else 1):
             name = {"public_url": suites[0].settings.base_url} if suites else {}
-            opening = open_suite(urls, folder, databases.admin_url, served=[server], **{**name, **values})
+            served = [server, *beside]
+            opening = open_suite(urls, folder, databases.admin_url, served=served, **{**name, **values})
             suites.append(await stack.enter_async_context(opening))
         yield House(suites, redis_url)

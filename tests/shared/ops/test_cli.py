@@ -109,9 +109,11 @@ def test_where_a_real_provider_is_named_the_mock_one_gives_no_tokens(tmp_path: P
 def test_connect_writes_into_the_file_of_the_one_who_runs_it(tmp_path: Path) -> None:
     env = environment(tmp_path / "data", HOME=str(tmp_path), SUITE_PORT="18080")
     assert run("connect cursor --write", env).returncode == 0
-    entry = {"type": "http", "url": "http://127.0.0.1:18080/customers/mcp"}
+    entries = {
+        f"suite-{name}": {"type": "http", "url": f"http://127.0.0.1:18080/{name}/mcp"} for name in servers.names()
+    }
     written = json.loads((tmp_path / ".cursor" / "mcp.json").read_text())
-    assert written == {"mcpServers": {"suite-customers": entry}}
+    assert written == {"mcpServers": entries}
 
 
 def of(suite: Suite) -> dict[str, str]:
