@@ -42,7 +42,8 @@ async def find(call: Call, query: Search) -> Found:
         found=found,
         matched="any" if way else "all",
         total=total,
-        total_is_exact=total < RANKED_MAX,
+        # of those with some of the words only so many are looked for that a tenth of the most is reached
+        total_is_exact=total < (RANKED_MAX // 10 if way else RANKED_MAX),
         next_cursor=call.cursors.seal([skip + len(found), way], query) if more else None,
         advice=None if found else _NOTHING,
     )
@@ -64,7 +65,7 @@ async def _rows(call: Call, query: Search, way: Mapping[str, Any], skip: int) ->
 
 async def similar(call: Call, words: str, limit: int) -> list[Mapping[str, Any]]:
     """Documents with any of the words, as `to_tsquery` takes them, the best first."""
-    any_of = {"wanted": words, "each": [], "absent": "", "missing": 0, "phrases": []}
+    any_of: dict[str, Any] = {"wanted": words, "each": [], "absent": "", "phrases": []}
     return await call.database.rows(
         queries.SIMILAR, **any_of, required=required(call.caller), most=RANKED_MAX, skip=0, limit=limit, **_EVER
     )

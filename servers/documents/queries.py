@@ -125,12 +125,11 @@ RECENT = Statement(
 )
 
 _wanted = func.to_tsquery(_WORDS, bindparam("wanted", type_=String))
-_each, _absent = bindparam("each", type_=ARRAY(String)), bindparam("absent", type_=String)
-_missing = bindparam("missing", type_=Integer)
+_ways = func.documents.most_of(bindparam("each", type_=ARRAY(String)), bindparam("absent", type_=String))
 _hit = func.documents.search(
-    func.coalesce(func.documents.most_of(_each, _absent, _missing), _wanted), cast(bindparam("required", type_=String), TSQUERY),
+    _wanted, cast(bindparam("required", type_=String), TSQUERY),
     bindparam("since", type_=DateTime(timezone=True)), bindparam("until", type_=DateTime(timezone=True)),
-    bindparam("most", type_=Integer), bindparam("phrases", type_=ARRAY(String)), _wanted,
+    bindparam("most", type_=Integer), func.array_append(_ways, _wanted), bindparam("phrases", type_=ARRAY(String)),
 ).table_valued(column("document_id", String), column("rank", Float)).alias("hit")  # fmt: skip
 _page = (
     select(_hit.c.document_id, _hit.c.rank, func.count().over().label("total"))

@@ -13,8 +13,6 @@ from servers.documents.folding import fold
 
 TERMS_MAX = 24
 
-_MISSING = (1, 2, 3)
-
 _PIECE = re.compile(r'(?P<no>-?)(?:"(?P<phrase>[^"]*)"?|(?P<word>[^\s"]+))')
 _WORD = re.compile(r"[^\W_]+")
 
@@ -39,17 +37,12 @@ class Wanted:
 
     @property
     def ways(self) -> Sequence[Mapping[str, Any]]:
-        """What `queries.SEARCH` is asked for, each when the one before found nothing: all of the words, all but one, and
-        so on to half of them, and any.
+        """What `queries.SEARCH` is asked for: documents with all of the words; if there are none, those with most of
+        them before those with any.
         """
-        every = {"wanted": self.all, "each": [], "absent": "", "missing": 0, "phrases": self.phrases}
-        if not self.any:
-            return [every]
-        loosely = {"wanted": self.any, "absent": self.absent, "phrases": []}
-        most = [
-            {**loosely, "each": self.each, "missing": missing} for missing in _MISSING if missing + 1 < len(self.each)
-        ]
-        return [every, *most, {**loosely, "each": [], "missing": 0}]
+        strictly: dict[str, Any] = {"wanted": self.all, "each": [], "absent": "", "phrases": self.phrases}
+        loosely: dict[str, Any] = {"wanted": self.any, "each": self.each, "absent": self.absent, "phrases": []}
+        return [strictly, loosely] if self.any else [strictly]
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ def connect(
         merge(path, wanted)
         typer.echo(f"{', '.join(wanted['mcpServers'])} added to {path}. Restart {client} to see them.")
     elif client is Client.INSPECTOR:
-        typer.echo("\n".join(inspector_command(url) for url in resources.values()))
+        typer.echo("\n".join(inspector_command(name, url) for name, url in resources.items()))
     else:
         typer.echo(orjson.dumps(wanted, option=orjson.OPT_INDENT_2).decode())
 

@@ -52,9 +52,9 @@ def environment_of(settings: Settings) -> dict[str, str]:
     return {} if settings.data_dir == default else {"SUITE_DATA_DIR": str(settings.data_dir.resolve())}
 
 
-def inspector_command(url: str) -> str:
+def inspector_command(server: str, url: str) -> str:
     """The shell command that lists a server's tools as the manager persona."""
-    token = f"Authorization: Bearer $({shlex.quote(command())} token manager)"
+    token = f"Authorization: Bearer $({shlex.quote(command())} token manager --server {server})"
     return f'npx @modelcontextprotocol/inspector --cli {url} --header "{token}" --method tools/list'
 
 

@@ -32,8 +32,8 @@ def welcome(console: Console, settings: Settings, where: Mapping[str, Address]) 
     console.print(Text("Cursor  (mcp-suite connect cursor --write)", style="bold"))
     console.print_json(data=entries(Client.CURSOR, resources))
     console.print(Text("Inspector", style="bold"))
-    for url in resources.values():
-        console.print(Text(inspector_command(url)), soft_wrap=True)
+    for name, url in resources.items():
+        console.print(Text(inspector_command(name, url)), soft_wrap=True)
     console.print(Text("\nCalls are shown here as they happen. Ctrl-C ends everything.", style="dim"))
 
 

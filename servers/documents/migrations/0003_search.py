@@ -23,9 +23,9 @@ $$
 # So this runs as a role that sees all rows, and asks for the tenant and the rights itself: in `required`, which the
 # index answers (each document's words hold its tenant and what may be filtered by), and again on each row.
 #
-# Common words match more documents than can be ranked in time: `most` are, those with the words in their title before
-# others. What is found is as `wanted`; the rank is of each of the `words` by itself, since words that stand close
-# together say less of what a page is about than a word in its title.
+# Common words are in more documents than can be ranked in time. Ranked are, `most` at most: those with `words` in their
+# title, and those found in one of the `ways`, of which the next is tried while few were found. The rank is of each word
+# by itself, since words that stand close together say less of what a page is about than a word in its title.
 #
 # `phrases` are words that stand together in all that is wanted. An index of words knows documents with all of them, and
 # each of these would have to be read; that of pairs leaves few.
@@ -35,72 +35,86 @@ $$
 # FROM), since it cannot know that the words it asks for say the tenant, too.
 SEARCH = """
 CREATE FUNCTION documents.search(
-    wanted tsquery, required tsquery, since timestamptz, until timestamptz, most integer,
-    phrases text[] DEFAULT '{}', words tsquery DEFAULT NULL
+    words tsquery, required tsquery, since timestamptz, until timestamptz, most integer,
+    ways tsquery[] DEFAULT NULL, phrases text[] DEFAULT '{}'
 )
 RETURNS TABLE (document_id text, rank real)
 LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100 SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
     tenant CONSTANT text := current_setting('app.tenant', true);
     rights CONSTANT text[] := nullif(current_setting('app.rights', true), '')::text[];
-    sought CONSTANT tsquery := wanted && required;
-    ranked CONSTANT tsquery := replace(coalesce(words, wanted)::text, '&', '|')::tsquery;
+    each_word CONSTANT tsquery := replace(words::text, '&', '|')::tsquery;
     together CONSTANT integer[] := documents.pairs_of(phrases);
-    in_title_in_words CONSTANT boolean := strpos(wanted::text, '!') = 0;
+    -- what the title has, the words have, but for what must be absent from both
+    only_titles CONSTANT boolean := strpos(words::text, '!') = 0;
+    way tsquery;
+    others text[];
+    found text[] := '{}';
 BEGIN
-    IF numnode(wanted) = 0 OR numnode(required) = 0 THEN
+    IF numnode(words) = 0 OR numnode(required) = 0 THEN
         RETURN;  -- nothing but very common words
     END IF;
-    RETURN QUERY EXECUTE replace($sql$
-        WITH titled AS MATERIALIZED (
-            SELECT d.id, d.words FROM documents.documents AS d
-            WHERE d.title_words @@ $2 AND ($9 OR d.words @@ $2) AND d.pairs @> $8
+    EXECUTE replace($sql$
+        SELECT array_agg(titled.id) FROM (
+            SELECT d.id FROM documents.documents AS d
+            WHERE d.title_words @@ $1 AND ($8 OR d.words @@ $1) AND d.pairs @> $2
                 AND d.tenant_id IS NOT DISTINCT FROM $3 AND d.archived_at IS NULL
                 AND ARRAY['class:' || d.classification] <@ $4 AND d.readers && $4
                 AND d.updated_at >= $5 AND d.updated_at < $6
             LIMIT $7
-        ), found AS (
-            SELECT t.id, t.words FROM titled AS t
-            UNION ALL
-            (SELECT d.id, d.words FROM documents.documents AS d
-             WHERE d.words @@ $2 AND d.pairs @> $8
-                AND d.tenant_id IS NOT DISTINCT FROM $3 AND d.archived_at IS NULL
-                AND ARRAY['class:' || d.classification] <@ $4 AND d.readers && $4
-                AND d.updated_at >= $5 AND d.updated_at < $6
-             LIMIT $7 - (SELECT count(*) FROM titled))
-        )
-        SELECT f.id, max(ts_rank('{0.05, 0.1, 0.4, 1.0}', f.words, $1, 1)) FROM found AS f GROUP BY f.id
-    $sql$, CASE WHEN together = '{}' THEN 'AND d.pairs @> $8' ELSE '' END, '')
-    USING ranked, sought, tenant, rights, since, until, most, together, in_title_in_words;
+        ) AS titled
+    $sql$, CASE WHEN together = '{}' THEN 'AND d.pairs @> $2' ELSE '' END, '')
+    INTO found USING words && required, together, tenant, rights, since, until,
+        CASE WHEN cardinality(ways) > 1 THEN most / 2 ELSE most END, only_titles;
+    found := coalesce(found, '{}');
+    FOREACH way IN ARRAY coalesce(ways, ARRAY[words]) LOOP
+        EXIT WHEN cardinality(others) >= most / 10 OR cardinality(found) >= most;
+        EXECUTE replace($sql$
+            SELECT array_agg(worded.id) FROM (
+                SELECT d.id FROM documents.documents AS d
+                WHERE d.words @@ $1 AND d.pairs @> $2
+                    AND d.tenant_id IS NOT DISTINCT FROM $3 AND d.archived_at IS NULL
+                    AND ARRAY['class:' || d.classification] <@ $4 AND d.readers && $4
+                    AND d.updated_at >= $5 AND d.updated_at < $6
+                LIMIT $7
+            ) AS worded
+        $sql$, CASE WHEN together = '{}' THEN 'AND d.pairs @> $2' ELSE '' END, '')
+        INTO others USING way && required, together, tenant, rights, since, until, most - cardinality(found);
+        found := found || coalesce(others, '{}');
+    END LOOP;
+    RETURN QUERY EXECUTE $sql$
+        SELECT d.id, ts_rank('{0.05, 0.1, 0.4, 1.0}', d.words, $3, 1) FROM documents.documents AS d
+        WHERE d.tenant_id = $1 AND d.id = ANY ($2)
+    $sql$ USING tenant, found, each_word;
 END $$
 """
 
-# Documents with all of the words but `missing`, and with half of them at least: of all that have any, only so many can be
-# ranked, and those might be any. Null where that makes no sense; what is very common is no word. The index asks the whole
-# query of each document with one of the rarer words, and it grows fast with their number: of many the six longest count,
-# which tend to be the rarer ones. How rare they are is not asked: that would tell of documents one may not read.
+# Ways to find documents with most of the words: all but one, all but two, to half of them. Of all documents that have
+# any, only so many can be ranked, and those might be any. The index asks the whole query of each document with one of
+# the rarer words, and it grows fast with their number: of many the six longest count, which tend to be the rarer ones.
+# How rare they are is not asked: that would tell of documents one may not read.
 MOST_OF = """
-CREATE FUNCTION documents.most_of(clauses text[], absent text, missing integer) RETURNS tsquery
+CREATE FUNCTION documents.most_of(clauses text[], absent text) RETURNS tsquery[]
 LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     asked CONSTANT tsquery[] := ARRAY(
         SELECT each FROM unnest(clauses) AS clause, to_tsquery('documents.words', clause) AS each
         WHERE numnode(each) > 0 GROUP BY each ORDER BY length(each::text) DESC, each::text LIMIT 6
     );
-    enough CONSTANT integer := cardinality(asked) - missing;
+    half CONSTANT integer := greatest(2, (cardinality(asked) + 1) / 2);
     those tsquery[] := '{}';  -- documents with one, two, three … of the words so far
     more tsquery;
 BEGIN
-    IF enough < greatest(2, cardinality(asked) / 2.0) THEN
-        RETURN NULL;
-    END IF;
     FOR number IN 1..cardinality(asked) LOOP
-        FOR size IN REVERSE least(number, enough)..1 LOOP
+        FOR size IN REVERSE number..1 LOOP
             more := CASE size WHEN 1 THEN asked[number] ELSE those[size - 1] && asked[number] END;
             those[size] := coalesce(those[size] || more, more);
         END LOOP;
     END LOOP;
-    RETURN those[enough] && to_tsquery('documents.words', absent);
+    RETURN ARRAY(
+        SELECT those[size] && to_tsquery('documents.words', absent)
+        FROM generate_series(half, cardinality(asked) - 1) AS size ORDER BY size DESC
+    );
 END $$
 """
 

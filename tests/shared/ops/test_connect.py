@@ -43,10 +43,11 @@ def test_other_clients_connect_to_each_servers_url(client: Client) -> None:
 
 
 def test_the_inspector_gets_a_fresh_token_from_the_command_by_its_quoted_path(installed: Path) -> None:
-    words = shlex.split(inspector_command(RESOURCES["mail"]))
+    words = shlex.split(inspector_command("mail", RESOURCES["mail"]))
     assert words[:4] == ["npx", "@modelcontextprotocol/inspector", "--cli", RESOURCES["mail"]]
     header = words[words.index("--header") + 1]
-    assert header == f"Authorization: Bearer $({shlex.quote(str(installed.resolve()))} token manager)"
+    asked = f"{shlex.quote(str(installed.resolve()))} token manager --server mail"
+    assert header == f"Authorization: Bearer $({asked})"
 
 
 @pytest.mark.parametrize(
