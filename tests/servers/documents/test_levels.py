@@ -42,7 +42,7 @@ NAMES = (
 def some_paths() -> list[str]:
     chance = random.Random(7)
     paths = {*NAMES}
-    for _ in range(220):
+    for _ in range(120):
         paths.add("/".join(chance.choice(NAMES) for _ in range(chance.randint(2, 4))))
     return sorted(paths)
 
