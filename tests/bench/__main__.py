@@ -1,10 +1,12 @@
 """`make bench`: how fast the suite is, beside others, in one interleaved run.
 
 python -m tests.bench [--quick] [--write] [--rounds N] [--only KEY…]
+python -m tests.bench --only documents […]    the documents server at size (tests/bench/documents), a run of its own
 """
 
 import argparse
 import asyncio
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
@@ -20,6 +22,7 @@ from servers.customers import demo
 from tests.bench import cases, machine, seeded, sharing, startup, trail
 from tests.bench.cases import Databases
 from tests.bench.collector import collecting
+from tests.bench.documents import __main__ as documents
 from tests.bench.page import Results, tables
 from tests.bench.profile import profile
 from tests.bench.prose import PAGE, page
@@ -49,6 +52,7 @@ class Plan:
 
 WHOLE = Plan(Pace(5, 1.5, 0.5), 1_000_000, 10_000, 1_000_000, 64_000, 5, KEPT)
 QUICK = Plan(Pace(1, 0.4, 0.1), 400, 400, 2_000, 640, 0, None)
+_DOCUMENTS = "documents"
 _QUICK_CASES = ("mcpserver", "get", "get_fleet", "with_edge", "written", "session")
 
 
@@ -59,6 +63,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="windows a case")
     parser.add_argument("--only", nargs="+", default=[], metavar="KEY", help="these cases alone")
     given = parser.parse_args()
+    if given.only == [_DOCUMENTS]:
+        documents.main([argument for argument in sys.argv[1:] if argument not in {"--only", _DOCUMENTS}])
+        return
     plan = QUICK if given.quick else WHOLE
     if given.rounds:
         plan = replace(plan, pace=replace(plan.pace, rounds=given.rounds))

@@ -18,9 +18,12 @@ _WORDS = "a word or two"
 
 def call(port: int, tool: str, arguments: dict[str, Any], holds: str, token: str | None = None) -> Ask:
     """A modern `tools/call` of one tool."""
-    params = {"name": tool, "arguments": arguments}
-    request = _post(port, modern("tools/call", params), modern_headers("tools/call", params), token)
-    return Ask(request, holds.encode())
+    return request(port, "tools/call", {"name": tool, "arguments": arguments}, holds, token)
+
+
+def request(port: int, method: str, params: dict[str, Any], holds: str, token: str | None = None) -> Ask:
+    """A modern request of any kind."""
+    return Ask(_post(port, modern(method, params), modern_headers(method, params), token), holds.encode())
 
 
 def _post(port: int, message: dict[str, Any], headers: dict[str, str], token: str | None) -> bytes:

@@ -85,6 +85,30 @@ def resident_mb(process_id: int) -> float | None:
         return None
 
 
+class Busy:
+    """What the whole machine does, from here on: of a figure taken beside others' work, only ratios tell."""
+
+    def __init__(self) -> None:
+        self._load = os.getloadavg()[0]
+        self._began = _ticks()
+
+    def told(self) -> str:
+        load = f"load average {self._load:.1f} before and {os.getloadavg()[0]:.1f} after"
+        ticks = [now - then for now, then in zip(_ticks(), self._began, strict=True)]
+        if not (whole := sum(ticks)):
+            return load
+        idle, stolen = sum(ticks[3:5]) / whole, ticks[7] / whole
+        return f"{load}; processors at work {1 - idle:.0%} of the time, stolen {stolen:.0%}"
+
+
+def _ticks() -> list[int]:
+    """Of all processors, by what they were spent on (proc_stat(5)); nothing where the system does not say."""
+    try:
+        return [int(ticks) for ticks in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    except OSError:
+        return [0] * 8
+
+
 def told() -> str:
     """Processor, cores and interpreter, in one line."""
     version = f"{platform.python_implementation()} {platform.python_version()}"

@@ -66,7 +66,7 @@ def tables(results: Results) -> Iterator[str]:
         yield _startup(results.startup)
     if results.profile:
         yield "## Where the time of a call goes"
-        yield _table(("share", "where"), ((f"{share.part:.0%}", share.where) for share in results.profile))
+        yield table(("share", "where"), ((f"{share.part:.0%}", share.where) for share in results.profile))
 
 
 _WRITTEN = tuple(key for key, _, _ in WRITES)
@@ -78,14 +78,14 @@ def _is_general(key: str, found: Figures) -> bool:
 
 def _section(rows: Sequence[Figures]) -> str:
     """The usual table; of replicas also what one core of them would do, of neighbours what they were refused."""
-    table = _cases(rows, None)
+    shown = _cases(rows, None)
     if replicas := [found for found in rows if isinstance(found.case.target, Replicas)]:
         heads = ("case", "calls/s against the first", "calls a second of server CPU", "× cores", "against the first")
-        table += "\n\n" + _table(heads, (_replicas(found, replicas[0]) for found in replicas))
+        shown += "\n\n" + table(heads, (_replicas(found, replicas[0]) for found in replicas))
     for found in rows:
         if found.noise:
-            table += f"\n\nThe noisy one is refused {found.noise_per_second:,.0f} times a second meanwhile."
-    return table
+            shown += f"\n\nThe noisy one is refused {found.noise_per_second:,.0f} times a second meanwhile."
+    return shown
 
 
 def _replicas(found: Figures, first: Figures) -> list[str]:
@@ -103,7 +103,7 @@ def _capacity(found: Figures) -> float:
 
 def _cases(rows: Iterable[Figures], against: Figures | None) -> str:
     heads = ["case", "at once", "calls/s", "slowest–fastest window", "p50 ms", "p99 ms", "server CPU µs"]
-    return _table([*heads, *(["× MCPServer"] if against else [])], (_case(found, against) for found in rows))
+    return table([*heads, *(["× MCPServer"] if against else [])], (_case(found, against) for found in rows))
 
 
 def _case(found: Figures, against: Figures | None) -> list[str]:
@@ -125,7 +125,7 @@ def _goals(goals: Sequence[Goal]) -> str:
         figure = f"{goal.figure:,.0f}" if goal.figure >= 1000 else f"{goal.figure:.3g}"
         return [goal.what, f"{figure} {goal.unit}", f"{sign} {goal.first:,g} {goal.unit}", then, goal.verdict]
 
-    return _table(("what", "measured", "owed first", "then", "verdict"), map(row, goals))
+    return table(("what", "measured", "owed first", "then", "verdict"), map(row, goals))
 
 
 def _ladder(figures: Mapping[str, Figures]) -> str:
@@ -138,12 +138,12 @@ def _ladder(figures: Mapping[str, Figures]) -> str:
         cost = "" if before is None or found.cpu is None else f"{found.cpu - before:+.0f}"
         rows.append([said, f"{found.per_second:,.0f}", f"{found.latency(0.5):.2f}", _number(found.cpu), cost])
         before = found.cpu
-    return _table(("`get_customer` with", "calls/s", "p50 ms", "server CPU µs", "µs more"), rows)
+    return table(("`get_customer` with", "calls/s", "p50 ms", "server CPU µs", "µs more"), rows)
 
 
 def _trail(trail: Trail) -> str:
     found, named = trail.touched
-    return _table(
+    return table(
         ("what", "measured"),
         (
             (
@@ -159,7 +159,7 @@ def _trail(trail: Trail) -> str:
 
 
 def _startup(startup: Startup) -> str:
-    return _table(
+    return table(
         ("what", "measured"),
         (
             ("to the first `tools/list`, PostgreSQL running", f"{startup.attached_s:.2f} s"),
@@ -173,6 +173,6 @@ def _number(value: float | None) -> str:
     return "not known" if value is None else f"{value:,.0f}"
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

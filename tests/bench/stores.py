@@ -82,11 +82,15 @@ class Stores:
 
     async def empty_audit(self, urls: Urls) -> None:
         """Forget what earlier runs were recorded for."""
-        admin = await connect(self._as_admin(urlsplit(urls.app).path[1:]), "bench")
+        admin = await connect(self.as_admin(urls), "bench")
         try:
             await admin.execute("TRUNCATE suite.audit, suite.audit_chain, suite.ledger")
         finally:
             await admin.close()
+
+    def as_admin(self, urls: Urls) -> str:
+        """The administrator's URL of the same database."""
+        return self._as_admin(urlsplit(urls.app).path[1:])
 
     async def _forget(self, name: str) -> None:
         """Drop what older sources filled."""

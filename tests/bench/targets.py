@@ -55,6 +55,12 @@ class Target:
     def ports(self) -> Sequence[int]:
         return (self.port,)
 
+    @property
+    def surroundings(self) -> dict[str, str]:
+        """The whole environment of its process: ours without settings of a suite, and its own."""
+        ours = ("SUITE_", "DATABASE_URL", "REDIS_URL")
+        return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | self.environment
+
     @asynccontextmanager
     async def running(self, ready: Ask, cores: Cores) -> AsyncGenerator[Sequence[int]]:
         """Its process id, once the server answered `ready` rightly."""
@@ -64,11 +70,9 @@ class Target:
     @asynccontextmanager
     async def on(self, core: frozenset[int] | None, ready: Ask) -> AsyncGenerator[int]:
         """The same on another core."""
-        ours = ("SUITE_", "DATABASE_URL", "REDIS_URL")
-        outside = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         with self.log.open("ab") as log:
             process = subprocess.Popen(  # noqa: ASYNC220 - starting is quick
-                self.command, cwd=ROOT, env=outside | self.environment, stdout=log, stderr=log
+                self.command, cwd=ROOT, env=self.surroundings, stdout=log, stderr=log
             )
         try:
             bind(process.pid, core)
@@ -106,10 +110,10 @@ class Makers:
         command = [str(FASTMCP / ".venv" / "bin" / "python"), str(FASTMCP / "server.py"), str(port)]
         return Target("fastmcp", port, command, self._folder("fastmcp") / "log.txt")
 
-    def served(self, name: str, urls: Urls, who: Who, **settings: Any) -> Target:
-        """The customers server as everybody runs it."""
-        command = [str(COMMAND), "serve", "customers"]
-        return self._ours(name, command, servers.load("customers"), urls, who, settings)
+    def served(self, name: str, urls: Urls, who: Who, server: str = "customers", /, **settings: Any) -> Target:
+        """A server as everybody runs it."""
+        command = [str(COMMAND), "serve", server]
+        return self._ours(name, command, servers.load(server), urls, who, settings)
 
     def assembled(self, name: str, server: Server, urls: Urls, who: Who, on: set[Control], **settings: Any) -> Target:
         """A server with the controls that are on, and null parts for the others."""
