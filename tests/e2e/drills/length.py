@@ -2,5 +2,5 @@
 
 import os
 
-CALLS = int(os.environ.get("DRILL_CALLS", "2500"))
+CALLS = int(os.environ.get("DRILL_CALLS", "1000"))
 OUTAGE_S = float(os.environ.get("DRILL_OUTAGE_S", "3"))

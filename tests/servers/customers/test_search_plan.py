@@ -1,5 +1,6 @@
 """The plans PostgreSQL makes for the tools' own statements, under row-level security, over 2 × 500,000 customers."""
 
+import os
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,7 +20,10 @@ from shared.state.migrate import upgrade
 from shared.state.roles import Passwords, Urls, ensure_roles
 from tests.servers.customers.desk import call_of, caller, tools
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif("SUITE_LONG" not in os.environ, reason="a minute long: `make drills` runs it"),
+]
 
 DATABASE = "suite_search_plan"
 LIMIT = 20
