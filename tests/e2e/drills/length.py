@@ -2,5 +2,5 @@
 
 import os
 
-CALLS = int(os.environ.get("DRILL_CALLS", "1000"))
+CALLS = int(os.environ.get("DRILL_CALLS", "5000"))
 OUTAGE_S = float(os.environ.get("DRILL_OUTAGE_S", "3"))
