@@ -19,7 +19,7 @@ up: setup ## Run the suite on this machine, with demo data, until Ctrl-C
 	@$(BIN)/mcp-suite up
 
 test: setup ## Run every test on a real PostgreSQL and a real Redis
-	@$(BIN)/pytest $(if $(ARGS),$(ARGS),--whole)
+	@$(BIN)/pytest $(if $(ARGS),$(ARGS),--whole --numprocesses 2 --dist loadfile)
 
 ##@ As a fleet
 

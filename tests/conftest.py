@@ -13,7 +13,7 @@ from shared.state.roles import Passwords, Urls, ensure_roles
 from shared.state.services import migrate
 from tests.harness import Databases, Suite, open_suite
 
-pytest_plugins = ["tests.services"]
+pytest_plugins = ["tests.reporting", "tests.services"]
 
 REDIS_CONTRACTS = "tests/contracts/test_limits.py"
 

@@ -18,10 +18,14 @@ from shared.state.embedded import EmbeddedPostgres, embedded_postgres
 from shared.state.embedded_redis import EmbeddedRedis, embedded_redis
 from shared.state.engines import Engine, Source
 from shared.state.roles import Passwords
+from tests.reporting import say
 
 T = TypeVar("T")
 
-ENGINES = pytest.StashKey[dict[str, str]]()
+# The embedded PostgreSQL speaks no TLS. Asked for it all the same, a connection that is given up while it asks leaves
+# an error behind that nobody awaits (asyncpg), and some later test fails of it.
+if "SUITE_TEST_DATABASE_ADMIN_URL" not in os.environ:
+    os.environ.setdefault("PGSSLMODE", "disable")
 
 
 def source() -> Source:
@@ -67,15 +71,8 @@ def pytest_report_header() -> str:
     return f"embedded engines: {source()} (SUITE_EMBEDDED_SOURCE); those really used are named at the end"
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    used = terminalreporter.config.stash.setdefault(ENGINES, {})
-    terminalreporter.section("engines these tests ran on")
-    for service in ("PostgreSQL", "Redis"):
-        terminalreporter.write_line(f"{service}: {used.get(service, 'none was asked for')}")
-
-
 def _note(config: pytest.Config, service: str, text: str) -> None:
-    config.stash.setdefault(ENGINES, {})[service] = text
+    say(config, "engines these tests ran on", f"{service}: {text}")
 
 
 def run(work: Callable[[], Awaitable[T]]) -> T:

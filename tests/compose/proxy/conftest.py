@@ -1,22 +1,16 @@
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
 
 import pytest
 
 from tests.compose.proxy.site import Site, open_site
-
-TOLD = pytest.StashKey[list[str]]()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    terminalreporter.section("load balancers")
-    for line in terminalreporter.config.stash.get(TOLD, ["none ran"]):
-        terminalreporter.write_line(line)
+from tests.reporting import say
 
 
 @pytest.fixture
-def told(pytestconfig: pytest.Config) -> list[str]:
-    """Lines for the end of the run's output."""
-    return pytestconfig.stash.setdefault(TOLD, [])
+def tell(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Shows a line at the end of the run's output."""
+    return partial(say, pytestconfig, "load balancers")
 
 
 @pytest.fixture(scope="module", params=["haproxy", "nginx"])

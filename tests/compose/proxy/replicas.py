@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+_TURNS = 10
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -53,9 +55,10 @@ class Fake:
         """Refuse connections from now on, and break those there are."""
         assert self._server is not None
         self._server.close()
-        for writer in self._open:
-            writer.transport.abort()
-        await asyncio.sleep(0)
+        for _ in range(_TURNS):  # one that was just accepted is open a few turns of the loop later
+            for writer in self._open:
+                writer.transport.abort()
+            await asyncio.sleep(0)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,7 +21,7 @@ BOUND_S = 0.05
 """Events are 100 ms apart: whoever waits for the next one, or compresses, holds them back for longer."""
 
 
-async def test_events_arrive_when_they_were_sent(site: Site, told: list[str]) -> None:
+async def test_events_arrive_when_they_were_sent(site: Site, tell: Callable[[str], None]) -> None:
     lags: dict[str, list[float]] = {"GET": [], "POST": []}
 
     async def listen(method: str) -> None:
@@ -39,7 +40,7 @@ async def test_events_arrive_when_they_were_sent(site: Site, told: list[str]) ->
             tasks.start_soon(listen, method)
     for method, seen in lags.items():
         p50, most = median(seen) * 1000, max(seen) * 1000
-        told.append(f"event lag through {site.balancer.program}, {method}: p50 {p50:.2f} ms, max {most:.2f} ms")
+        tell(f"event lag through {site.balancer.program}, {method}: p50 {p50:.2f} ms, max {most:.2f} ms")
         assert median(seen) < BOUND_S
 
 

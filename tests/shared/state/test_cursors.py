@@ -105,7 +105,11 @@ def test_a_changed_an_added_or_a_missing_character_makes_it_none(place: int) -> 
             cursors().open(spoilt, QUERY)
 
 
-@pytest.mark.parametrize("cursor", ["", "=", "\ud800", "é" * 40, CURSOR + "\n", " " + CURSOR, "A" * 100_000])
+@pytest.mark.parametrize(
+    "cursor",
+    ["", "=", "\ud800", "é" * 40, CURSOR + "\n", " " + CURSOR, "A" * 100_000],
+    ids=["empty", "padding", "surrogate", "accents", "line end", "blank", "long"],
+)
 def test_what_no_base64_could_be_is_no_cursor(cursor: str) -> None:
     with pytest.raises(InvalidCursor):
         cursors().open(cursor, QUERY)
