@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from shared.core.background import Background
-from shared.core.errors import Failure
+from shared.core.errors import Failure, Misconfigured
 from shared.core.server import Server
 from shared.core.settings import Settings
 from shared.edge import health
@@ -30,14 +30,19 @@ from shared.edge.gate import Gate
 from shared.edge.hosts import HostAndOrigin
 from shared.edge.http import Endpoint, metadata
 from shared.edge.open_streams import open_streams
+from shared.edge.outbound import Opened, open_upstream
+from shared.edge.outbound.reconciling import reconcile
 from shared.edge.pressure import Pressure
 from shared.edge.refusals import Refusals
 from shared.edge.sessions.stopped import ending_stopped
 from shared.edge.show_replica import ShowReplica
 from shared.pipeline import Pipeline
+from shared.state import sendings
 from shared.state.announcements import CHANNEL, Announcements
 from shared.state.database import Database, open_database
 from shared.state.foreign import Foreign, open_domain
+from shared.state.jobs.book import Book
+from shared.state.jobs.worker import Worker
 from shared.state.keys import Keys, load_keys
 from shared.state.room import BESIDE_OUR_POOL, warn_if_cramped
 from shared.state.stores import Stores, open_stores
@@ -55,13 +60,19 @@ from shared.steps.providers import open_providers
 _EXPOSED_HEADERS = ("WWW-Authenticate", "Retry-After", "Mcp-Session-Id", "MCP-Protocol-Version")
 _LOOK_AFTER_S = 60.0
 _WORK_AGAIN_S = 5.0
+_RECORDS_POOL = 4
 
 log = structlog.get_logger("app")
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a process opened, for all its servers."""
+    """What a process opened, for all its servers.
+
+    Attributes:
+        records: Where there are upstreams, a small pool for the records of what is sent there: the calls that send
+            hold a connection each, and would wait for each other's if they all needed a second one of the same pool.
+    """
 
     settings: Settings
     keys: Keys
@@ -73,6 +84,8 @@ class Parts:
     pressure: Pressure
     checks: dict[str, health.Check] = field(default_factory=dict[str, health.Check])
     domains: dict[str, Foreign] = field(default_factory=dict[str, Foreign])
+    upstreams: dict[str, Opened] = field(default_factory=dict[str, Opened])
+    records: Database | None = None
     policies: dict[str, InForce] = field(default_factory=dict[str, InForce])
 
     @property
@@ -94,9 +107,13 @@ class Parts:
             slow_call_s=self.settings.slow_call_s,
             notices=self.stores.notices,
             # Nobody tells of changes to a company's own database.
-            metadata=None if server.name in self.domains else self.stores.metadata,
+            metadata=None if server.name in {*self.domains, *self.upstreams} else self.stores.metadata,
             seen=self.stores.seen,
+            jobs=Book(self.database, server.name, server.work, self.settings.jobs_kept_h * 3600)
+            if server.work
+            else None,
             switches=self.switches,
+            upstream=self.upstreams.get(server.name),
         )
 
 
@@ -108,7 +125,8 @@ async def open_parts(settings: Settings, database_url: str) -> AsyncGenerator[Pa
         database = await stack.enter_async_context(open_database(database_url, settings))
         await database.require_tables()
         async with database.connection() as connection:
-            await warn_if_cramped(connection, settings, BESIDE_OUR_POOL)
+            beside_ours = BESIDE_OUR_POOL + (_RECORDS_POOL if settings.upstreams else 0)
+            await warn_if_cramped(connection, settings, beside_ours)
         writer = await stack.enter_async_context(open_writer(database_url, keys.audit, settings))
         stores = await stack.enter_async_context(open_stores(settings, keys))
         announcements = Announcements(database, stores.notices)
@@ -124,7 +142,12 @@ async def open_parts(settings: Settings, database_url: str) -> AsyncGenerator[Pa
         if stores.spare is None:  # else reads go on without Redis, and must find their way here
             checks["limits"] = stores.counters.check
         pressure = Pressure(settings)
-        yield Parts(settings, keys, database, writer, stores, watching.switches, announcements, pressure, checks)
+        parts = Parts(settings, keys, database, writer, stores, watching.switches, announcements, pressure, checks)
+        if settings.upstreams:
+            beside = settings.model_copy(update={"pool_min": 1, "pool_max": _RECORDS_POOL})
+            opened = await stack.enter_async_context(open_database(database_url, beside))
+            parts = replace(parts, records=opened)
+        yield parts
 
 
 async def _look_after(database: Database, writer: Writer, settings: Settings) -> None:
@@ -134,6 +157,7 @@ async def _look_after(database: Database, writer: Writer, settings: Settings) ->
         try:
             await recover(database, writer, settings)
             await database.purge_ledger()
+            await sendings.purge(database)
             async with database.connection() as connection:
                 await purge(connection)
         except Failure as failure:
@@ -158,12 +182,26 @@ async def open_domains(parts: Parts, servers: Sequence[Server]) -> AsyncGenerato
                 opening = open_domain(server.name, url.get_secret_value(), server.views, parts.settings)
                 domain = parts.domains[server.name] = await stack.enter_async_context(opening)
                 parts.checks[f"{server.name} database"] = domain.check
+            if (name := _upstream_of(server, parts.settings)) is not None:
+                keys, over = parts.keys.ledger, server.over[name]
+                upstream = open_upstream(server.name, name, over, parts.settings, parts.records or parts.database, keys)
+                parts.upstreams[server.name] = await stack.enter_async_context(upstream)
         yield served
+
+
+def _upstream_of(server: Server, settings: Settings) -> str | None:
+    """The system over which the settings have the server work, if they do."""
+    named = sorted(server.over.keys() & settings.upstreams.keys())
+    if len(named) + (server.name in settings.domain_url) > 1:
+        raise Misconfigured(f"the server {server.name} works over one system; there are {', '.join(named)} and others")
+    return named[0] if named else None
 
 
 def _as_served(server: Server, settings: Settings) -> Server:
     if server.name in settings.domain_url:
         return server.over_views()
+    if (name := _upstream_of(server, settings)) is not None:
+        return server.over_upstream(name)
     return replace(server, workers=()) if settings.read_only else server
 
 
@@ -192,6 +230,10 @@ async def _work(parts: Parts, served: Sequence[Server], draining: Draining) -> N
         if not parts.settings.read_only:
             names = [server.name for server in served]
             tasks.start_soon(_keep_working, "suite", partial(parts.announcements.run, names))
+            for upstream in parts.upstreams.values():
+                tasks.start_soon(_keep_working, upstream.server, partial(reconcile, upstream, parts.writer))
+            jobs = Worker(parts.database, parts.stores.notices.publish, parts.settings, served)
+            tasks.start_soon(_keep_working, "suite", jobs.work)
         await draining.wait_announced()
         tasks.cancel_scope.cancel()
 

@@ -18,6 +18,7 @@ from shared.core.tracing import span, traced
 from shared.state.cursors import SealedCursors
 from shared.state.database import Database
 from shared.state.foreign import Foreign
+from shared.state.jobs.book import Book
 from shared.state.keys import KeyRing
 from shared.state.metadata import Metadata
 from shared.state.notices import Notices
@@ -28,6 +29,7 @@ from shared.steps.idempotency import Ledger, Slot
 from shared.steps.limits import Limiter
 from shared.steps.policy import Policy, enforce
 from shared.steps.redaction import Redacted, redact
+from shared.steps.sending import Reach, truthful, whose
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Pipeline:
     notices: Notices | None = None
     metadata: Metadata | None = None
     rights: Callable[[Caller], Sequence[str]] | None = None
+    jobs: Book | None = None
+    upstream: Reach | None = None
     switches: Switches = field(default_factory=Switches)
 
     async def call(self, request: Request, caller: Caller, tool: Tool | None) -> Redacted:
@@ -129,7 +133,7 @@ class Pipeline:
                 await self.limits.admit(request, caller, tool)
             else:
                 tool = self._on(request, caller, tool)
-            entry.query = await self._read(request, caller, tool)
+            entry.query, _ = await self._read(request, caller, tool, Slot())
             yield
 
     async def recheck(self, request: Request, caller: Caller, tool: Tool | None) -> None:
@@ -142,13 +146,29 @@ class Pipeline:
             SuiteError: The caller may not.
         """
         try:
-            await self._read(request, caller, self._on(request, caller, tool))
+            await self._read(request, caller, self._on(request, caller, tool), Slot())
         except (Unavailable, Timeout):
             raise
         except Exception:  # crashes too: whatever ends a subscription has its record
             async with audit.record(self.sink, request, caller, tool) as entry:
                 entry.facts["ended"] = "refused"
                 raise
+
+    async def tell(self, request: Request, caller: Caller, tool: Tool | None) -> Redacted:
+        """What the caller may be told now of what it follows, where a notice says what it is: recorded as a call is,
+        and not charged, for the stream is.
+
+        Raises:
+            SuiteError: As reading it would.
+        """
+        async with audit.record(self.sink, request, caller, tool) as entry:
+            tool = self._on(request, caller, tool)
+            slot = Slot()
+            entry.query, answer = await self._read(request, caller, tool, slot)
+            shown = redact(answer, self.policy.narrowed(caller), f"{request.server}:pii")
+            entry.facts["redacted"] = list(shown.redactions)
+            await self._note(entry, caller, tool.labels | slot.labels | shown.labels)
+            return shown
 
     async def _visible(self, request: Request, caller: Caller, tool: Tool | None) -> Tool:
         """The tool, if this caller may use it. Refusals are charged too, or they would be free to repeat."""
@@ -168,15 +188,14 @@ class Pipeline:
         if (suspended := self.switches.suspended(caller)) is not None:
             raise suspended
 
-    async def _read(self, request: Request, caller: Caller, tool: Tool) -> Arguments:
+    async def _read(self, request: Request, caller: Caller, tool: Tool, slot: Slot) -> tuple[Arguments, Any]:
         """Read a resource for nobody to see: whether the caller may, and whether it is there."""
         query = tool.parse(request.arguments)
         decision = await self.policy.decide(caller, tool, query)
         enforce(decision, tool)
         answers = Answers({})
         approvals.satisfy(decision, request, tool, query, answers)
-        await self._run(request, self.policy.narrowed(caller), tool, query, Slot(), answers)
-        return query
+        return query, await self._run(request, self.policy.narrowed(caller), tool, query, slot, answers)
 
     async def _answer(
         self, entry: audit.Entry, caller: Caller, tool: Tool, query: Arguments, slot: Slot, answers: Answers
@@ -202,6 +221,9 @@ class Pipeline:
         self, request: Request, caller: Caller, tool: Tool, query: Arguments, slot: Slot, answers: Answers
     ) -> Any:
         rights = self.rights(caller) if self.rights else None
+        on_behalf = Noted(request.on_behalf or NOBODY, slot.acted_at)
+        named = whose(request, caller, tool, query, slot.intent)
+        upstream = self.upstream.of(caller, on_behalf, named) if self.upstream else None
         call = Call(
             caller=caller,
             database=self.domain.reads(caller.tenant, rights),
@@ -212,12 +234,15 @@ class Pipeline:
             tell_progress=request.progress,
             changes=slot.changes,
             labels=slot.labels,
-            on_behalf=Noted(request.on_behalf or NOBODY, slot.acted_at),
+            on_behalf=on_behalf,
+            open_upstream=upstream,
             kept=self.metadata.of(request.server, caller.tenant, rights) if self.metadata else None,
         )
+        if self.jobs is not None:
+            call.open_jobs = self.jobs.of(call, tool.name, rights or ())
         deadline_s = tool.deadline_s or self.deadline_s
         try:
-            async with asyncio.timeout(deadline_s):
+            async with truthful(upstream), asyncio.timeout(deadline_s):
                 return await tool.run(call, query)
         except TimeoutError:
             message = f"{tool.name} ran out of its {deadline_s:g} s; nothing was changed. Ask for less."

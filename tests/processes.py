@@ -35,19 +35,20 @@ def free_port() -> int:
 
 @dataclass
 class Process:
-    """`mcp-suite serve customers` with a database of the tests."""
+    """`mcp-suite serve` of one server, with a database of the tests."""
 
     settings: Settings
     environment: dict[str, str]
     log: Path
+    server: str = "customers"
     running: "subprocess.Popen[bytes] | None" = None
 
     @property
     def address(self) -> Address:
-        return addresses(self.settings, [servers.load("customers")], alone=True)["customers"]
+        return addresses(self.settings, [servers.load(self.server)], alone=True)[self.server]
 
     def provider(self) -> IdentityProvider:
-        provider = identity_provider(self.settings, [servers.load("customers")], {"customers": self.address})
+        provider = identity_provider(self.settings, [servers.load(self.server)], {self.server: self.address})
         assert provider is not None
         return provider
 
@@ -55,7 +56,7 @@ class Process:
         """Start it and wait until it is ready."""
         with self.log.open("ab") as log:
             self.running = subprocess.Popen(  # noqa: ASYNC220 - starting is quick
-                [COMMAND, "serve", "customers"], env=self.environment, stdout=log, stderr=log
+                [COMMAND, "serve", self.server], env=self.environment, stdout=log, stderr=log
             )
         with anyio.fail_after(30):
             async with httpx.AsyncClient() as client:
@@ -78,7 +79,7 @@ class Process:
 
 
 @asynccontextmanager
-async def process(urls: Urls, folder: Path, **settings: Any) -> AsyncGenerator[Process]:
+async def process(urls: Urls, folder: Path, server: str = "customers", **settings: Any) -> AsyncGenerator[Process]:
     """A process that is not started yet; killed at the end if it still runs."""
     values: dict[str, Any] = {
         **LIMITS,
@@ -86,8 +87,9 @@ async def process(urls: Urls, folder: Path, **settings: Any) -> AsyncGenerator[P
         **{"database_url": urls.app, "database_owner_url": urls.owner, "database_reader_url": urls.reader, **settings},
     }
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("SUITE_", "DATABASE_"))}
-    environment |= {f"SUITE_{name.upper()}": str(value) for name, value in values.items()}
-    made = Process(Settings(**values), environment, folder / "log.txt")
+    told = {name: json.dumps(value) if isinstance(value, dict) else str(value) for name, value in values.items()}
+    environment |= {f"SUITE_{name.upper()}": value for name, value in told.items()}
+    made = Process(Settings(**values), environment, folder / "log.txt", server)
     try:
         yield made
     finally:

@@ -1,10 +1,10 @@
 """The tables as SQLAlchemy Core sees them; `migrations/` makes them.
 
 No table has its `tenant_id` here: row-level security filters by it and fills it in, so that no statement can
-forget it or set it. The one exception is the queue of exports, which says whose job to run.
+forget it or set it.
 """
 
-from sqlalchemy import ARRAY, Boolean, Column, DateTime, Integer, MetaData, Numeric, String, Table, Uuid
+from sqlalchemy import ARRAY, Boolean, Column, DateTime, Integer, MetaData, Numeric, String, Table
 from sqlalchemy.dialects.postgresql import JSONB
 
 _metadata = MetaData(schema="customers")
@@ -89,41 +89,4 @@ changes = Table(
     Column("undone_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True)),
     Column("expires_at", DateTime(timezone=True)),
-)
-
-export_jobs = Table(
-    "export_jobs",
-    _metadata,
-    Column("id", String, primary_key=True),
-    Column("issuer", String),
-    Column("subject", String),
-    Column("filters", JSONB),
-    Column("state", String),
-    Column("expected_rows", Integer),
-    Column("rows_done", Integer),
-    Column("parts", Integer),
-    Column("truncated", Boolean),
-    Column("error", String),
-    Column("created_at", DateTime(timezone=True)),
-    Column("finished_at", DateTime(timezone=True)),
-    Column("expires_at", DateTime(timezone=True)),
-)
-
-export_parts = Table(
-    "export_parts",
-    _metadata,
-    Column("job_id", String, primary_key=True),
-    Column("part", Integer, primary_key=True),
-    Column("customers", JSONB),
-)
-
-export_queue = Table(
-    "export_queue",
-    _metadata,
-    Column("tenant_id", String, primary_key=True),
-    Column("job_id", String, primary_key=True),
-    Column("task", String),
-    Column("due", DateTime(timezone=True)),
-    Column("lease", Uuid),
-    Column("attempts", Integer),
 )

@@ -5,13 +5,13 @@ from servers.customers.foreign import views
 from servers.customers.tools import tools
 from shared.core.server import Server
 
-ACTS = (notes, archiving, merging, undoing, exporting, prompts, completing)
+ACTS = (notes, archiving, merging, undoing, exporting, exports, prompts, completing)
 """Beside `tools.py`: importing one adds what it declares to the same toolset."""
 
 server = Server(
     name="customers",
     title="Customers",
-    version="1.1.0",
+    version="2.0.0",
     instructions=(
         "The customer database: look up, search, read orders and notes, create, update, merge, archive, export. "
         "Start with search_customers unless you have an id like C-000042. Read a customer before you change it, and "
@@ -24,6 +24,5 @@ server = Server(
     baseline=("customers:read",),
     policy=Path(__file__).with_name("policy.cedar"),
     migrations=Path(__file__).parent / "migrations",
-    workers=(exports.work,),
     views=views,
 )

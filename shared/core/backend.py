@@ -15,7 +15,8 @@ class RoundTrip:
     """A context around one round trip.
 
     Args:
-        backend: `postgres`, `redis`, `audit`, `jwks`, `introspection` or `exchange`.
+        backend: `postgres`, `redis`, `audit`, `jwks`, `introspection`, `exchange`, or the name of an upstream in the
+            settings.
         operation: From a fixed set.
         attributes: Of the span; never a value of a caller or of a row.
     """

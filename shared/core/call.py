@@ -8,10 +8,12 @@ from shared.core.asking import Answers, FormT
 from shared.core.caller import Caller
 from shared.core.delegation import NOBODY, OnBehalf
 from shared.core.errors import Misconfigured
+from shared.core.jobs import Jobs
 from shared.core.kept import Kept
 from shared.core.labels import Label
 from shared.core.models import Arguments
 from shared.core.request import Progress
+from shared.core.upstreams import OtherSystem
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -46,6 +48,8 @@ class Call:
         on_behalf: Tokens for other servers, in the caller's name.
         labels: What is in the answer beyond what the tool declares.
         kept: Metadata of calls before this one, where any is kept; tools use `metadata`.
+        jobs: The caller's long-running work; only at servers that declare any.
+        upstream: The system that the server works over, where it keeps no data of its own.
     """
 
     caller: Caller
@@ -59,6 +63,20 @@ class Call:
     labels: set[Label] = field(default_factory=set[Label])
     on_behalf: OnBehalf = field(default=NOBODY, repr=False)
     kept: Kept | None = field(default=None, repr=False)
+    open_jobs: Jobs | None = field(default=None, repr=False)
+    open_upstream: OtherSystem | None = field(default=None, repr=False)
+
+    @property
+    def jobs(self) -> Jobs:
+        if self.open_jobs is None:
+            raise Misconfigured("only servers that declare work have jobs")
+        return self.open_jobs
+
+    @property
+    def upstream(self) -> OtherSystem:
+        if self.open_upstream is None:
+            raise Misconfigured("only servers over another system have an upstream")
+        return self.open_upstream
 
     @property
     def transaction(self) -> Queries:

@@ -13,7 +13,7 @@ __all__ = ["NOBODY", "Noted", "OnBehalf"]
 class OnBehalf(Protocol):
     """What a tool may do elsewhere in its caller's name."""
 
-    async def token(self, resource: str, scopes: Sequence[str]) -> SecretStr:
+    async def token(self, resource: str, scopes: Sequence[str], *, instead_of: SecretStr | None = None) -> SecretStr:
         """A token for `resource` that speaks for the caller and names our server as who acts (RFC 8693).
 
         Send it to that resource alone, and ask again for each call: it is kept, and renewed in time.
@@ -21,6 +21,7 @@ class OnBehalf(Protocol):
         Args:
             resource: The resource identifier (RFC 8707) of the other server.
             scopes: What the call needs there; declare them among the tool's own, so that the caller granted them.
+            instead_of: One that the other server does not accept any more: it is not kept any longer.
 
         Raises:
             CannotDelegate: This server is not set up for it, or there is no token to exchange; the message says what
@@ -38,16 +39,16 @@ class Noted:
         self._on_behalf = on_behalf
         self._where = where
 
-    async def token(self, resource: str, scopes: Sequence[str]) -> SecretStr:
-        token = await self._on_behalf.token(resource, scopes)
+    async def token(self, resource: str, scopes: Sequence[str], *, instead_of: SecretStr | None = None) -> SecretStr:
+        token = await self._on_behalf.token(resource, scopes, instead_of=instead_of)
         if resource not in self._where:
             self._where.append(resource)
         return token
 
 
 class _Nobody:
-    async def token(self, resource: str, scopes: Sequence[str]) -> SecretStr:
-        del resource, scopes
+    async def token(self, resource: str, scopes: Sequence[str], *, instead_of: SecretStr | None = None) -> SecretStr:
+        del resource, scopes, instead_of
         raise CannotDelegate(
             "This call would act at another server in your name, for which it needs your access token; over stdio "
             "there is none. Connect to this server over HTTP."

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from shared.core.delegation import OnBehalf
 
-Kind = Literal["tool", "resource", "prompt", "completion", "list", "subscription", "session"]
+Kind = Literal["tool", "resource", "prompt", "completion", "list", "subscription", "session", "task"]
 
 Progress = Callable[[float, float | None, str | None], Awaitable[None]]
 """Tells the client how far the work is: done, of how much, and what is going on."""

@@ -6,9 +6,11 @@ MCP requires scope hierarchies to be honoured when sufficiency is judged (2026-0
 from collections.abc import Iterable
 
 IMPLIED_VERBS: dict[str, tuple[str, ...]] = {
-    "admin": ("write", "export", "pii", "send", "decide", "restricted", "confidential", "read"),
+    "admin": ("write", "export", "bulk", "pii", "internal", "send", "decide", "restricted", "confidential", "read"),
     "write": ("read",),
     "export": ("read",),
+    "bulk": ("write", "read"),
+    "internal": ("read",),
     "send": ("write", "read"),
     "decide": ("read",),
     "confidential": ("read",),

@@ -1,12 +1,15 @@
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from shared.core.background import Background
 from shared.core.caller import Caller
 from shared.core.errors import Misconfigured
+from shared.core.over import Over
 from shared.core.tool import Toolset
 from shared.core.views import Views
+from shared.core.whole import require_whole
+from shared.core.work import Work
 
 Worker = Callable[[Background], Awaitable[None]]
 
@@ -26,6 +29,10 @@ class Server:
         clearances: Scopes that no tool asks for; what their holders are shown follows from them.
         rights: What of the caller its row-level security asks for, beyond the tenant: the words of `app.rights`.
         views: What it needs and offers over a company's own database, if it can be served from one.
+        over: What it offers over other people's systems, by the name of the upstream in the settings.
+
+    Raises:
+        Misconfigured: Its tools begin work that nobody does, or that a client could not follow.
     """
 
     name: str
@@ -40,6 +47,15 @@ class Server:
     clearances: tuple[str, ...] = ()
     rights: Callable[[Caller], Sequence[str]] | None = None
     views: Views | None = None
+    over: Mapping[str, Over] = field(default_factory=dict[str, Over])
+
+    def __post_init__(self) -> None:
+        require_whole(self.tools)
+
+    @property
+    def work(self) -> Mapping[str, Work]:
+        """What its tools begin and do not wait for, by the tool (docs/long-running-work.md)."""
+        return self.tools.works
 
     def over_views(self) -> "Server":
         """The same server as it is over a company's own database: it reads, and nothing works in the background.
@@ -51,3 +67,8 @@ class Server:
             variable = f"SUITE_DOMAIN_URL__{self.name.upper()}"
             raise Misconfigured(f"{variable} is set, but the server {self.name} keeps its own data: unset it")
         return replace(self, tools=self.views.tools, instructions=self.views.instructions, workers=())
+
+    def over_upstream(self, name: str) -> "Server":
+        """The same server as it is over the upstream of that name: nothing of it is kept or done here."""
+        over = self.over[name]
+        return replace(self, tools=over.tools, instructions=over.instructions, workers=())

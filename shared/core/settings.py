@@ -7,8 +7,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.core.caller import Acr
 from shared.core.issuers import Issuer, require_apart
+from shared.core.job_settings import JobLease, JobsAtATime, JobsKept
 from shared.core.keeping import EmbeddedSource, MetadataEntries, MetadataTtl
 from shared.core.safety import require_safe
+from shared.core.upstreams import Upstream, require_reachable
 from shared.core.words import Secrets, Words
 
 
@@ -211,6 +213,9 @@ class Settings(BaseSettings):
         dict[str, str],
         Field(description="`SUITE_DOMAIN_TENANT__CUSTOMERS`: the one tenant that all rows of that database are of."),
     ] = {}
+    upstreams: Annotated[
+        dict[str, Upstream], Field(description="Other people's systems that servers work over (below).")
+    ] = {}
     replicas: Annotated[
         int, Field(ge=1, le=1000, description="Processes like this one; with pool_max, what PostgreSQL must allow.")
     ] = 1
@@ -229,6 +234,11 @@ class Settings(BaseSettings):
     metadata_ttl_s: MetadataTtl = 300
     metadata_entries: MetadataEntries = 1000
     embedded_source: EmbeddedSource = "auto"
+
+    # Long-running work
+    job_lease_s: JobLease = 10
+    jobs_kept_h: JobsKept = 24
+    jobs_at_a_time: JobsAtATime = 2
 
     # Key rings, the sealing key first; base64 of 32 bytes each. A laptop makes its own in data_dir/keys.
     audit_keys: Annotated[Secrets, Field(description="Sign the audit chain.")] = ()
@@ -260,6 +270,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _safe(self) -> "Settings":
         require_apart(self.issuers)
+        require_reachable(self.upstreams)
         require_safe(self)
         return self
 

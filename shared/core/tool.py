@@ -31,6 +31,7 @@ from shared.core.models import (
     holds_links,
 )
 from shared.core.parsing import parsed
+from shared.core.work import Body, Work
 
 __all__ = [
     "Answer",
@@ -168,6 +169,7 @@ class Toolset:
     Attributes:
         completions: By the name of the argument they complete, in URI templates and prompts alike.
         lists: What finds the resources there are, page by page, if the server lists any.
+        works: What tools begin and do not wait for, by the tool.
     """
 
     tools: dict[str, Tool] = field(default_factory=dict[str, Tool])
@@ -175,6 +177,7 @@ class Toolset:
     prompts: dict[str, Prompt] = field(default_factory=dict[str, Prompt])
     completions: dict[str, Tool] = field(default_factory=dict[str, Tool])
     lists: Tool | None = None
+    works: dict[str, Work] = field(default_factory=dict[str, Work])
 
     def read(self, *scopes: str, **facts: Any) -> Callable[[RunT], RunT]:
         """Declare an async function as a tool that changes nothing."""
@@ -253,6 +256,22 @@ class Toolset:
             if argument in self.completions:
                 raise Misconfigured(f"argument {argument} is completed twice")
             self.completions[argument] = tool
+            return run
+
+        return declare
+
+    def work(self, tool: str, *, parts: str) -> Callable[[Body], Body]:
+        """Declare an async function from `Working` and the tool's arguments as the work that the tool begins.
+
+        Args:
+            tool: Begins it with `call.jobs.begin` and answers with the `Job`.
+            parts: As `shared.core.work.Work` has it.
+        """
+
+        def declare(run: Body) -> Body:
+            if tool in self.works:
+                raise Misconfigured(f"the work of {tool} is declared twice")
+            self.works[tool] = Work(run, parts)
             return run
 
         return declare

@@ -14,6 +14,7 @@ The body is cancelled, even in the middle of sending, when the caller's token ex
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import anyio
 import structlog
@@ -21,10 +22,12 @@ import structlog
 from shared.core.caller import Caller
 from shared.core.errors import Failure, SuiteError, Timeout, Unavailable
 from shared.core.request import Request
+from shared.core.tool import Tool
 from shared.edge.kept import Kept
 from shared.edge.open_streams import OpenStreams, Stream, Why
 from shared.edge.uris import Uris
 from shared.pipeline import Pipeline
+from shared.state.jobs.book import job_of
 from shared.state.notices import NOW, Following, Notice, Notices
 
 log = structlog.get_logger("deliveries")
@@ -41,12 +44,20 @@ class Deliveries:
         pipeline: Checks each delivery.
         notices: Where changes are told.
         streams: Where open ones are counted, and ended.
+        jobs: The read behind a job, at a server that has any, for those who follow one.
     """
 
     uris: Uris
     pipeline: Pipeline
     notices: Notices
     streams: OpenStreams
+    jobs: Tool | None = None
+
+    def followed(self, uri: str) -> tuple[Tool | None, dict[str, Any]]:
+        """The read behind what a stream of the 2026 era follows, a resource or a job, and its arguments."""
+        if self.jobs is not None and (job_id := job_of(uri)):
+            return self.jobs, {"job_id": job_id}
+        return self.uris.watchable(uri)
 
     @asynccontextmanager
     async def to(self, caller: Caller, request: Request, kept: Kept, after: str = NOW) -> AsyncGenerator["Delivery"]:
@@ -74,7 +85,7 @@ class Deliveries:
             Unavailable: Nobody can tell right now.
             Timeout: The same.
         """
-        tool, arguments = self.uris.watchable(uri)
+        tool, arguments = self.followed(uri)
         request = replace(request, kind="subscription", name=uri, arguments=arguments)
         try:
             await self.pipeline.recheck(request, caller, tool)

@@ -86,12 +86,14 @@ class Exchange:
         if not discovery.is_secure(issuer.token_url or issuer.url):
             raise Misconfigured(f"token_url of {issuer.url} must be https (http on loopback only)")
 
-    async def token(self, subject: SecretStr, resource: str, scopes: Sequence[str]) -> SecretStr:
+    async def token(
+        self, subject: SecretStr, resource: str, scopes: Sequence[str], *, instead_of: SecretStr | None = None
+    ) -> SecretStr:
         """As `OnBehalf.token`, for the subject of this token."""
         digest = sha256(subject.get_secret_value().encode()).digest()
         key = _Key(digest, resource, tuple(sorted(set(scopes))))
         kept = self._kept.pop(key, None)
-        if kept is not None and self._clock() < kept.until:
+        if kept is not None and kept.token != instead_of and self._clock() < kept.until:
             self._kept[key] = kept
             return kept.token
         flight = self._flights.get(key)
@@ -161,15 +163,15 @@ class _Caller:
     exchange: Exchange
     subject: SecretStr = field(repr=False)
 
-    async def token(self, resource: str, scopes: Sequence[str]) -> SecretStr:
-        return await self.exchange.token(self.subject, resource, scopes)
+    async def token(self, resource: str, scopes: Sequence[str], *, instead_of: SecretStr | None = None) -> SecretStr:
+        return await self.exchange.token(self.subject, resource, scopes, instead_of=instead_of)
 
 
 class _NotSetUp:
     """Of callers whose issuer does not know us; their token is not even kept."""
 
-    async def token(self, resource: str, scopes: Sequence[str]) -> SecretStr:
-        del resource, scopes
+    async def token(self, resource: str, scopes: Sequence[str], *, instead_of: SecretStr | None = None) -> SecretStr:
+        del resource, scopes, instead_of
         raise CannotDelegate(
             "This call would act at another server in your name, and this server has no client at your identity "
             "provider to do so. Who runs it must set client_id, and client_secret or client_key, of that issuer in "

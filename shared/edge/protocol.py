@@ -32,7 +32,8 @@ from shared.core.errors import (
 )
 from shared.core.request import Kind, Progress, Request
 from shared.core.server import Server
-from shared.edge import reading, rounds
+from shared.core.work import GET
+from shared.edge import reading, rounds, tasks
 from shared.edge.boundary import boundary, has_status
 from shared.edge.deliveries import Deliveries
 from shared.edge.describe import describe, describe_prompt, describe_template
@@ -40,7 +41,7 @@ from shared.edge.exchange import ON_BEHALF
 from shared.edge.kept import Keeping
 from shared.edge.results import answered, failed, listed, prompted
 from shared.edge.shortcut import Shortcut
-from shared.edge.subscriptions import LISTEN, Discover, Subscriptions
+from shared.edge.subscriptions import Subscriptions
 from shared.edge.uris import Uris
 from shared.edge.watch import Context, Watch
 from shared.pipeline import Pipeline
@@ -115,17 +116,17 @@ class Protocol:
         # Sealing is outside the shortcut, whose results may ask too.
         sealing = rounds.boundary(self._states, self._server.name, self._principal)
         sdk.middleware[:] = [watch, sealing, Shortcut(call_tool, sdk)]
+        tasks.Tasks(self._server, self._pipeline, self._caller_of, self._request).offer(sdk)
         return sdk
 
     def offer_subscriptions(self, sdk: SdkServer[Any], deliveries: Deliveries, keeping: Keeping, most: int) -> None:
-        """Let clients subscribe to resources, if any can be watched: at most so many a stream or session."""
-        if not any(resource.watchable for resource in self._server.tools.resources.values()):
-            return
-        offered = Subscriptions(self._pipeline, deliveries, keeping, self._caller_of, self._request, most)
-        sdk.add_request_handler(LISTEN, types.SubscriptionsListenRequestParams, boundary(offered.listen))
-        sdk.add_request_handler("resources/subscribe", types.SubscribeRequestParams, boundary(offered.subscribe))
-        sdk.add_request_handler("resources/unsubscribe", types.UnsubscribeRequestParams, boundary(offered.unsubscribe))
-        sdk.add_request_handler("server/discover", types.RequestParams, Discover(sdk))
+        """Let clients subscribe to resources and jobs, if any can be watched: at most so many a stream or session."""
+        watchable = any(resource.watchable for resource in self._server.tools.resources.values())
+        jobs = self._server.tools.tools[GET] if self._server.work else None
+        if watchable or jobs:
+            told = replace(deliveries, jobs=jobs)
+            offered = Subscriptions(self._pipeline, told, keeping, self._caller_of, self._request, most)
+            offered.offer(sdk, resources=watchable)
 
     async def list_tools(self, context: Context, params: Any, reference: str) -> types.ListToolsResult:
         request = self._request(context, "list", "tools/list", _page(params), reference)
@@ -187,6 +188,8 @@ class Protocol:
         )
         tool = self._server.tools.tools.get(params.name)
         answer = await self._pipeline.call(request, self._caller_of(context), tool)
+        if params.name in self._server.work and tasks.declares(context) and not request.arguments.get("dry_run"):
+            return tasks.created(answer)
         knows_links = is_version_at_least(context.protocol_version, _LINKS_SINCE)
         return answered(answer, tool.links if tool and knows_links else None)
 

@@ -95,7 +95,16 @@ def _message(shown: dict[str, Any]) -> types.PromptMessage:
 
 
 def failed(failure: Failure, reference: str) -> dict[str, Any]:
-    shown = {"error": failure.as_object(reference)}
+    return _failed(failure.as_object(reference))
+
+
+def refused(failure: Mapping[str, Any], job_id: str) -> dict[str, Any]:
+    """The result of a call whose job failed as tools fail; to begin it anew is another call."""
+    return _failed({**failure, "retryable": False, "reference": job_id})
+
+
+def _failed(error: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {"error": error}
     return _complete([_text(orjson.dumps(shown).decode())], shown, failed=True)
 
 

@@ -51,6 +51,10 @@ async def open_all(settings: Settings) -> AsyncGenerator[Opened]:
 def _require_known(settings: Settings) -> None:
     """A misspelt name would quietly serve the server's own tables, or refuse every token."""
     named = {"domain_url": set(settings.domain_url)}
+    known = {name for server in servers.every() for name in server.over}
+    if unknown := settings.upstreams.keys() - known:
+        there = ", ".join(sorted(known)) or "none"
+        raise Misconfigured(f"upstreams names {', '.join(sorted(unknown))}; servers work over: {there}")
     named |= {f"audiences of {issuer.url}": set(issuer.audiences) for issuer in settings.issuers.values()}
     for where, those in named.items():
         if unknown := those - set(servers.names()):

@@ -24,6 +24,7 @@ __all__ = ["LOST", "Database", "Reads", "Statement", "Transaction", "connect", "
 SET_CALLER = "SELECT set_config('app.tenant', $1, true), set_config('app.rights', $2, true)"
 
 _COMMIT_S = 10.0
+_BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 LOST = (
     ConnectionError,
@@ -113,6 +114,8 @@ class Database:
             sound = True
         except asyncpg.QueryCanceledError:
             raise Timeout("The database took too long. Nothing was done; ask for less, or retry.") from None
+        except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
+            raise Unavailable("Another call was changing the same. Nothing was done; repeat this one.") from None
         except LOST as error:
             if isinstance(error, ValueError):  # asyncpg's word for a value that does not fit its column
                 raise
@@ -121,7 +124,16 @@ class Database:
             await self.ready.give(connection, sound=sound)
 
     @asynccontextmanager
-    async def transaction(self, tenant: str, rights: Sequence[str] | None = None) -> AsyncGenerator[Transaction]:
+    async def snapshot(self, tenant: str, rights: Sequence[str] | None = None) -> AsyncGenerator[Transaction]:
+        """A transaction that can only read, and sees one state of the database throughout."""
+        async with self.transaction(tenant, rights, begin=_BEGIN_SNAPSHOT) as transaction:
+            transaction.discard()
+            yield transaction
+
+    @asynccontextmanager
+    async def transaction(
+        self, tenant: str, rights: Sequence[str] | None = None, *, begin: str = "BEGIN"
+    ) -> AsyncGenerator[Transaction]:
         """A transaction with the tenant and the caller's rights set. Its commit cannot be cancelled, only lost.
 
         Raises:
@@ -130,7 +142,7 @@ class Database:
         async with self.connection() as connection:
             transaction = Transaction(connection)
             try:
-                await connection.execute("BEGIN")
+                await connection.execute(begin)
                 await connection.execute(SET_CALLER, tenant, as_array(rights or ()))
                 yield transaction
             except BaseException:  # cancellation too: no connection goes back to the pool in a transaction
@@ -153,7 +165,7 @@ class Database:
             Misconfigured: It says which command to run.
         """
         async with self.connection() as connection:
-            if not await connection.fetchval("SELECT to_regclass('suite.announcements') IS NOT NULL"):  # the newest
+            if not await connection.fetchval("SELECT to_regclass('suite.sendings') IS NOT NULL"):  # the newest
                 raise Misconfigured("the database lacks tables of the suite; run `mcp-suite db migrate` first")
 
     async def check(self) -> None:

@@ -1,6 +1,7 @@
 """HTTP to others, within bounds: how long, how much, and to whom."""
 
 from collections.abc import Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
 from typing import Any, cast
 
@@ -22,16 +23,18 @@ class BadAnswer(Exception):
     """The other side answered, but not with what was asked for; the message holds nothing of the answer."""
 
 
-def open_client() -> httpx.AsyncClient:
+def open_client(*, answer_s: float = 5, connect_s: float = 2, connections: int = 10) -> httpx.AsyncClient:
     """A client for a process's lifetime (building one takes 19 ms); close it with `aclose()`.
 
-    Follows no redirects. Proxies of the environment are used, except towards this machine.
+    Follows no redirects and keeps no cookies: one caller's session is not another's. Proxies of the environment are
+    used, except towards this machine.
     """
     return httpx.AsyncClient(
-        timeout=httpx.Timeout(5, connect=2),
-        limits=httpx.Limits(max_connections=10, max_keepalive_connections=4),
+        timeout=httpx.Timeout(answer_s, connect=connect_s),
+        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=min(4, connections)),
         follow_redirects=False,
         mounts=_LOOPBACK_DIRECT,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
     )
 
 

@@ -113,6 +113,10 @@ class KeyRing:
         key = self._first if key_id is None else self._named(key_id)
         return key.mac(message)
 
+    def macs(self, message: bytes) -> list[bytes]:
+        """HMAC-SHA-256 under each key, the first key's first: to find what another one was used for."""
+        return [self._first.mac(message), *(key.mac(message) for key in self._keys.values() if key is not self._first)]
+
     def _named(self, key_id: str) -> Key:
         key = self._by_name.get(key_id)
         if key is None:

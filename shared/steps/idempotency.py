@@ -46,6 +46,7 @@ class Slot:
     Attributes:
         answer: Already there when the same call was answered before; else what the tool returns goes here.
         transaction: Writes only.
+        intent: Of a write, in the audit.
         changes: URIs of the resources that were changed, for those who follow them.
         acted_at: The servers at which the call could act in the caller's name.
         labels: What the call found to be in its answer.
@@ -53,9 +54,22 @@ class Slot:
 
     answer: BaseModel | None = None
     transaction: Transaction | None = None
+    intent: UUID | None = None
     changes: list[str] = field(default_factory=list[str])
     acted_at: list[str] = field(default_factory=list[str])
     labels: set[Label] = field(default_factory=set[Label])
+
+
+def identity(caller: Caller, server: str, tool: Tool, key: str) -> bytes:
+    """What names one call, however often it is made."""
+    return orjson.dumps([caller.tenant, caller.issuer, caller.subject, caller.client, server, tool.name, key])
+
+
+def arguments_of(query: WriteArguments) -> bytes:
+    """What it is made with, in one form."""
+    # Unset is not null: in a merge patch one keeps a field and the other clears it.
+    arguments = query.model_dump(mode="json", exclude={"idempotency_key", "dry_run"}, exclude_unset=True)
+    return orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)
 
 
 @dataclass(frozen=True)
@@ -112,7 +126,7 @@ class Ledger:
             async with self._database.transaction(caller.tenant, self._rights_of(caller)) as transaction:
                 claim = self._claim(caller, tool, query, intent, entry.request.round_id)
                 with span("ledger"):
-                    slot = Slot(transaction=transaction)
+                    slot = Slot(transaction=transaction, intent=intent)
                     await self._take(slot, transaction, claim, intent, tool)
                 replayed = slot.answer is not None
                 yield slot
@@ -130,11 +144,8 @@ class Ledger:
         # Without a key nothing can repeat the call, but the row still carries the intent for recovery. The answer to
         # a question can be sent again, though: the secret of its first round makes that one call (MCP, patterns/mrtr).
         key = query.idempotency_key or (f"round {round_id}" if round_id else f"intent {intent}")
-        who = [caller.tenant, caller.issuer, caller.subject, caller.client, self._server, tool.name, key]
-        # Unset is not null: in a merge patch one keeps a field and the other clears it.
-        arguments = query.model_dump(mode="json", exclude={"idempotency_key", "dry_run"}, exclude_unset=True)
-        digest = self._ring.mac(b"arguments" + orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS))
-        return _Claim(caller.tenant, self._ring.mac(b"claim" + orjson.dumps(who)), digest)
+        digest = self._ring.mac(b"arguments" + arguments_of(query))
+        return _Claim(caller.tenant, self._ring.mac(b"claim" + identity(caller, self._server, tool, key)), digest)
 
     async def _take(self, slot: Slot, transaction: Transaction, claim: _Claim, intent: UUID, tool: Tool) -> None:
         """Claim the key; if another call had it before, its answer is put into the slot."""

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from shared.core.server import Server
 from tests.conformance.referee import Target
-from tests.conformance.server import asking, prompts, resources
+from tests.conformance.server import asking, prompts, resources, working
 from tests.conformance.server.tools import SCOPE, tools
 from tests.harness import Suite
 
-DECLARING = (asking, prompts, resources)
+DECLARING = (asking, prompts, resources, working)
 """What declares itself by being imported, beside the tools."""
 
 server = Server(

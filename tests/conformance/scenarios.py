@@ -18,6 +18,7 @@ class Era:
         everything: Against the server that has the names the suite calls (`server/`); a scenario may be under both.
         untestable: Scenario → check → reason, of `run`.
         untestable_everything: The same of `everything`.
+        different_everything: Scenario → check → reason, of those that we answer otherwise on purpose.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Era:
     left_out: dict[str, str]
     untestable: dict[str, dict[str, str]]
     untestable_everything: dict[str, dict[str, str]]
+    different_everything: dict[str, dict[str, str]]
 
     @property
     def ids(self) -> list[str]:
@@ -48,6 +50,7 @@ def _era(name: str, told: dict[str, Any]) -> Era:
         _reasons(told.get("left-out", [])),
         told.get("untestable", {}),
         told.get("untestable-everything", {}),
+        told.get("different-everything", {}),
     )
 
 

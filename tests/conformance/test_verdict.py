@@ -9,7 +9,7 @@ from tests.conformance.verdict import GENERIC, Check, Verdict, of_idle, of_runni
 PASSED = Check("own", "SUCCESS")
 SCHEMA = Check(GENERIC, "SUCCESS")
 GAP = Check("gap", "FAILURE", "no such tool", untestable=True)
-ERA = Era("2026-07-28", ["one"], ["one", "five"], {"two": "nothing yet"}, {"three": "not ours"}, {}, {})
+ERA = Era("2026-07-28", ["one"], ["one", "five"], {"two": "nothing yet"}, {"three": "not ours"}, {}, {}, {})
 KNOWN = {name: {"2026-07-28"} for name in ERA.ids}
 
 
@@ -79,3 +79,11 @@ def test_untestable_checks_belong_to_scenarios_that_are_run() -> None:
     for era in load():
         assert set(era.untestable) <= set(era.run)
         assert set(era.untestable_everything) <= set(era.everything)
+
+
+def test_what_is_answered_otherwise_on_purpose_is_remarked_and_must_still_fail() -> None:
+    passed, failed = Check("other", "SUCCESS"), Check("plain", "FAILURE", "wants text")
+    excused = of_running("2026-07-28", "one", [passed, failed], {}, {"plain": "ours is JSON"})
+    assert (excused.outcome, excused.remarks) == ("ok", ["different plain: ours is JSON"])
+    closed = of_running("2026-07-28", "one", [passed, Check("plain", "SUCCESS")], {}, {"plain": "ours is JSON"})
+    assert closed.problems == ["plain passes now: take it off `different`"]

@@ -39,7 +39,13 @@ class Verdict:
     remarks: list[str] = field(default_factory=list[str])
 
 
-def of_running(era: str, scenario: str, checks: Sequence[Check], untestable: Mapping[str, str]) -> Verdict:
+def of_running(
+    era: str,
+    scenario: str,
+    checks: Sequence[Check],
+    untestable: Mapping[str, str],
+    different: Mapping[str, str] | None = None,
+) -> Verdict:
     """`ok`, or `red`: something failed or warned, or nothing was checked, or a known gap has closed.
 
     Args:
@@ -47,14 +53,20 @@ def of_running(era: str, scenario: str, checks: Sequence[Check], untestable: Map
         scenario: Its id.
         checks: What it reported.
         untestable: Check → reason, of those that are known to have nothing to work on here.
+        different: Check → reason, of those that fail because we answer otherwise on purpose.
     """
-    excused = {check.id for check in checks if check.status == "FAILURE" and check.untestable} & set(untestable)
+    different = different or {}
+    failed = {check.id: check for check in checks if check.status == "FAILURE"}
+    excused = {name for name, check in failed.items() if check.untestable} & set(untestable)
+    excused |= set(failed) & set(different)
     bad = [check for check in checks if check.status in {"FAILURE", "WARNING"} and check.id not in excused]
     problems = [f"{check.id}: {check.note}" for check in bad]
     problems += [f"{name} can be tested now: take it off `untestable`" for name in untestable if name not in excused]
+    problems += [f"{name} passes now: take it off `different`" for name in different if name not in excused]
     if not any(check.status == "SUCCESS" and check.id != GENERIC for check in checks):
         problems.append("no check of its own passed")
-    remarks = [f"untestable {name}: {untestable[name]}" for name in sorted(excused)]
+    remarks = [f"untestable {name}: {untestable[name]}" for name in sorted(excused & set(untestable))]
+    remarks += [f"different {name}: {different[name]}" for name in sorted(excused & set(different))]
     remarks += [f"skipped {check.id}: {check.note}" for check in checks if check.status == "SKIPPED"]
     return Verdict(era, scenario, "red" if problems else "ok", _passed(checks), problems, remarks)
 

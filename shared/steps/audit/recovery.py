@@ -24,6 +24,8 @@ INSERT INTO suite.ledger (tenant_id, claim, intent, digest, expires_at)
 VALUES ($1, $2, $3, '', now() + make_interval(secs => $4)) ON CONFLICT (intent) DO NOTHING RETURNING intent
 """
 DONE = "SELECT answer IS NOT NULL FROM suite.ledger WHERE intent = $1"
+SENT = "SELECT true FROM suite.sendings WHERE intent = $1 AND state <> 'refused'"
+"""What left for another system no rollback takes back; what became of it is settled by its marker."""
 
 
 async def recover(database: Database, sink: Sink, settings: Settings) -> int:
@@ -43,8 +45,7 @@ async def recover(database: Database, sink: Sink, settings: Settings) -> int:
             try:
                 orphans = await connection.fetch(ORPHANS, row["chain"])
                 for orphan in orphans:
-                    done = await _was_done(database, orphan, settings.ledger_ttl_s)
-                    await sink.write(_outcome(orphan, "ok" if done else "never_happened"))
+                    await sink.write(_outcome(orphan, await _what_came_of(database, orphan, settings.ledger_ttl_s)))
                 await connection.execute(SETTLE, row["chain"])
                 settled += len(orphans)
             finally:
@@ -54,13 +55,14 @@ async def recover(database: Database, sink: Sink, settings: Settings) -> int:
     return settled
 
 
-async def _was_done(database: Database, orphan: Any, ttl_s: int) -> bool:
+async def _what_came_of(database: Database, orphan: Any, ttl_s: int) -> str:
     async with database.transaction(orphan["tenant"]) as transaction:
         connection = transaction.connection
         claim = b"undone" + orphan["id"].bytes
-        if await connection.fetchval(FENCE, orphan["tenant"], claim, orphan["id"], ttl_s):
-            return False
-        return await connection.fetchval(DONE, orphan["id"])
+        fenced = await connection.fetchval(FENCE, orphan["tenant"], claim, orphan["id"], ttl_s)
+        if not fenced and await connection.fetchval(DONE, orphan["id"]):
+            return "ok"
+        return "outcome_unknown" if await connection.fetchval(SENT, orphan["id"]) else "never_happened"
 
 
 def _outcome(orphan: Any, outcome: str) -> dict[str, Any]:

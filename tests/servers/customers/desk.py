@@ -1,13 +1,17 @@
 """The tools of the customers server, run as the pipeline runs them, over a real database as the application role."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from servers.customers.server import server
 from shared.core.caller import Caller
+from shared.core.settings import Settings
 from shared.core.tool import Call, Effect, Queries, Tool
 from shared.state.cursors import SealedCursors
 from shared.state.database import Database
+from shared.state.jobs.book import Book
+from shared.state.jobs.worker import Worker
 from shared.state.keys import KeyRing
 from shared.steps.redaction import redact
 
@@ -20,8 +24,17 @@ def caller(tenant: str = "acme", scopes: str = ALL, subject: str = "user") -> Ca
     return Caller(subject, "https://idp.example", "client", tenant, Caller.granted(scopes))
 
 
-def call_of(tool: Tool, who: Caller, database: Queries, transaction: Queries | None = None) -> Call:
-    return Call(who, database, SealedCursors(RING, who, tool.name), "request", transaction)
+def call_of(tool: Tool, who: Caller, database: Database | Queries, transaction: Queries | None = None) -> Call:
+    """A call over a database; or over nothing but reads, and then without jobs."""
+    cursors = SealedCursors(RING, who, tool.name)
+    if not isinstance(database, Database):
+        return Call(who, database, cursors, "request", transaction)
+    call = Call(who, database.reads(who.tenant), cursors, "request", transaction)
+    call.open_jobs = Book(database, server.name, server.work, 86_400).of(call, tool.name, ())
+    return call
+
+
+async def _untold(_server: str, _tenant: str, _uris: Sequence[str]) -> None: ...
 
 
 @dataclass
@@ -43,13 +56,20 @@ class Desk:
         tool, who = tools.tools[name], caller(tenant, scopes, subject)
         assert all(who.may(scope) for scope in tool.scopes)
         query = tool.parse(arguments | ({"dry_run": True} if dry_run else {}))
-        reads = self.database.reads(tenant)
         if tool.effect is Effect.READ:
-            return await tool.run(call_of(tool, who, reads), query)
+            return await tool.run(call_of(tool, who, self.database), query)
         async with self.database.transaction(tenant) as transaction:
             if dry_run:
                 transaction.discard()
-            return await tool.run(call_of(tool, who, reads, transaction), query)
+            return await tool.run(call_of(tool, who, self.database, transaction), query)
+
+    async def work(self) -> int:
+        """Do what jobs are due; how many turns there were."""
+        worker, turns = Worker(self.database, _untold, Settings(), [server]), 0
+        while (taken := await worker.take()) is not None:
+            await worker.run(taken)
+            turns += 1
+        return turns
 
     async def made(self, *, tenant: str = "acme", **fields: Any) -> Any:
         """A new customer."""

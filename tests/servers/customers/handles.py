@@ -11,7 +11,7 @@ class Handles:
     customer: str = "C-9999999999"
     order: str = "O-9999999999"
     change: str = "CH-9999999999"
-    job: str = "J-9999999999"
+    job: str = "J-99999999999999999999999999"
 
 
 MISSING = Handles()
@@ -32,6 +32,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "restore_customer": [{"customer_id": "<customer>", "version": 1}],
     "export_customers": [],
     "get_job": [{"job_id": "<job>"}],
+    "cancel_job": [{"job_id": "<job>"}],
     "merge_customers": [
         {"keep_id": "<customer>", "keep_version": 1, "duplicate_id": OWN, "duplicate_version": 1},
         {"keep_id": OWN, "keep_version": 1, "duplicate_id": "<customer>", "duplicate_version": 1},

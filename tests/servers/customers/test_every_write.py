@@ -1,5 +1,6 @@
 """What holds for every tool that writes: a dry run changes nothing, a key acts once, and both say so."""
 
+from secrets import choice
 from typing import Any
 from uuid import uuid4
 
@@ -38,6 +39,8 @@ async def arguments_of(suite: Suite, tool: str) -> dict[str, Any]:
         case "undo_change":
             note = await ask(suite, "add_customer_note", {"customer_id": one, "text": "Called."})
             return {"change_id": note["change_id"]}
+        case "cancel_job":
+            return {"job_id": await begun(suite)}
         case "merge_customers":
             other = await made(suite)
             return {"keep_id": one, "keep_version": 1, "duplicate_id": other, "duplicate_version": 1}
@@ -50,6 +53,18 @@ async def arguments_of(suite: Suite, tool: str) -> dict[str, Any]:
             }[tool]
 
 
+async def begun(suite: Suite) -> str:
+    """A job that runs, and that no worker will end."""
+    job_id = f"J-{''.join(choice('0123456789') for _ in range(26))}"
+    await suite.sql(
+        "INSERT INTO suite.jobs (tenant_id, id, server, tool, issuer, subject, client, rights, arguments, state) "
+        "VALUES ('acme', $1, 'customers', 'export_customers', $2, 'acme-admin', 'test', '{}', '{}', 'running')",
+        job_id,
+        suite.provider.issuer,
+    )
+    return job_id
+
+
 async def state(suite: Suite) -> list[str]:
     """Everything the tools keep, but for what the worker moves on by itself."""
     kept: list[str] = []
@@ -57,7 +72,9 @@ async def state(suite: Suite) -> list[str]:
         digest = "md5(string_agg(t::text, ' ' ORDER BY t::text))"
         [row] = await suite.sql(f"SELECT {digest} AS found FROM customers.{table} t")
         kept.append(row["found"])
-    [row] = await suite.sql("SELECT string_agg(id, ' ' ORDER BY id) AS found FROM customers.export_jobs")
+    [row] = await suite.sql(
+        "SELECT string_agg(id || (state = 'cancelled')::text, ' ' ORDER BY id) AS found FROM suite.jobs"
+    )
     return [*kept, row["found"]]
 
 

@@ -323,9 +323,9 @@ async def test_settings_that_cannot_be_meant_keep_it_from_starting(
     assert "Traceback" not in shown
 
 
-def test_a_server_over_views_has_no_workers() -> None:
-    assert server.workers
-    assert server.over_views().workers == ()
+def test_a_server_over_views_does_nothing_in_the_background() -> None:
+    assert server.work
+    assert (server.over_views().work, server.over_views().workers) == ({}, ())
 
 
 def test_the_contract_covers_what_the_tools_read() -> None:

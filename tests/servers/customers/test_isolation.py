@@ -6,7 +6,6 @@ from typing import Any, cast
 import asyncpg
 import pytest
 
-from servers.customers import exports
 from shared.core.errors import SuiteError
 from shared.state.roles import Urls
 from tests.servers.customers.desk import Desk, tools
@@ -16,10 +15,8 @@ pytestmark = pytest.mark.anyio
 
 TABLES = (
     "tenants", "customers", "search_terms", "orders", "order_lines",
-    "notes", "changes", "export_jobs", "export_parts",
+    "notes", "changes",
 )  # fmt: skip
-SHARED = ("export_queue",)
-"""What belongs to no tenant: a worker looks for work before it knows whose."""
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +46,7 @@ async def foreign(desk: Desk, urls: Urls) -> Handles:
         note = await desk.ask("add_customer_note", tenant=tenant, customer_id=done.id, text="Called.")
         job = await desk.ask("export_customers", tenant=tenant, scopes="customers:export")
         handles[tenant] = replace(theirs, change=note.change_id, job=job.job_id)
-        while taken := await exports.take(desk.database):
-            await exports.run(desk.database, taken)
+        await desk.work()
     return handles["globex"]
 
 
@@ -137,7 +133,7 @@ async def test_there_is_no_table_these_tests_do_not_know(urls: Urls) -> None:
         )
     finally:
         await connection.close()
-    assert {row["relname"]: row["forced"] for row in rows} == dict.fromkeys(TABLES, True) | dict.fromkeys(SHARED, False)
+    assert {row["relname"]: row["forced"] for row in rows} == dict.fromkeys(TABLES, True)
 
 
 async def test_the_application_may_not_do_more_than_its_tools_need(urls: Urls) -> None:
@@ -148,29 +144,22 @@ async def test_the_application_may_not_do_more_than_its_tools_need(urls: Urls) -
         ("search_terms", "SELECT"), ("search_terms", "INSERT"), ("search_terms", "DELETE"),
         ("notes", "SELECT"), ("notes", "INSERT"), ("notes", "DELETE"),
         ("changes", "SELECT"), ("changes", "INSERT"), ("changes", "DELETE"),
-        ("export_jobs", "SELECT"), ("export_jobs", "INSERT"), ("export_jobs", "DELETE"),
-        ("export_parts", "SELECT"), ("export_parts", "INSERT"), ("export_parts", "DELETE"),
-        ("export_queue", "SELECT"), ("export_queue", "INSERT"), ("export_queue", "DELETE"),
     }  # fmt: skip
     changed = {
         ("orders", "customer_id"), ("notes", "customer_id"), ("changes", "undone_at"),
-        *(("export_queue", column) for column in ("task", "due", "lease", "attempts")),
-        *(("export_jobs", column) for column in (
-            "state", "expected_rows", "rows_done", "parts", "truncated", "error", "finished_at", "expires_at",
-        )),
     }  # fmt: skip
     try:
         rows = await connection.fetch(
             "SELECT name, privilege FROM unnest($1::text[]) name, "
             "unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) privilege "
             "WHERE has_table_privilege('customers.' || name, privilege)",
-            [*TABLES, *SHARED],
+            [*TABLES],
         )
         columns = await connection.fetch(
             "SELECT attrelid::regclass::text AS name, attname::text FROM pg_attribute "
             "WHERE attrelid = ANY ($1::regclass[]) AND attnum > 0 AND NOT attisdropped "
             "AND has_column_privilege(attrelid, attnum, 'UPDATE') AND NOT has_table_privilege(attrelid, 'UPDATE')",
-            [f"customers.{name}" for name in (*TABLES, *SHARED)],
+            [f"customers.{name}" for name in TABLES],
         )
     finally:
         await connection.close()

@@ -22,7 +22,7 @@ BOTH: list[tuple[str, dict[str, str]]] = [
 
 async def get(desk: Desk, name: str, scopes: str = "customers:read", **arguments: str) -> Any:
     tool = server.tools.prompts[name].tool
-    return await tool.run(call_of(tool, caller(scopes=scopes), desk.database.reads("acme")), tool.parse(arguments))
+    return await tool.run(call_of(tool, caller(scopes=scopes), desk.database), tool.parse(arguments))
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -128,7 +128,7 @@ async def test_at_most_100_are_suggested_and_more_is_said(desk: Desk) -> None:
     tool = server.tools.completions["customer_id"]
     for _ in range(3):
         await desk.made()
-    call = call_of(tool, caller(scopes="customers:read"), desk.database.reads("acme"))
+    call = call_of(tool, caller(scopes="customers:read"), desk.database)
     everything: Any = await tool.run(call, tool.parse({"value": ""}))
     exact: Any = await tool.run(call, tool.parse({"value": "C-000100"}))
     nothing: Any = await tool.run(call, tool.parse({"value": "%"}))

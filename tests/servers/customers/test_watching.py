@@ -69,7 +69,7 @@ async def test_a_merge_and_its_undoing_tell_of_both_customers_and_of_orders_that
 
 
 async def test_an_export_cannot_be_watched(suite: Suite) -> None:
-    async with listening(suite, ["customers-export://J-0000000000/1"], "admin") as listener:
+    async with listening(suite, ["customers-export://J-00000000000000000000000000/1"], "admin") as listener:
         assert listener.honoured == []
 
 

@@ -436,8 +436,8 @@ class TestCommand:
     async def test_a_caller_that_is_taken_for_what_is_lacking_is_told_its_rights(self, shell: Shell) -> None:
         said = "\n".join(await shell.does("doctor", "auth", stdin=signed(roles=["support"], scope="customers:export")))
         assert "rights: customers:export of the token do not count, by policy" in said
-        assert "for policy lets this caller not hold customers:export: export_customers" in said
-        assert "mcp-suite policy explain customers.export_customers" in said
+        assert "for policy lets this caller not hold customers:export: cancel_job, export_customers" in said
+        assert "mcp-suite policy explain customers.cancel_job" in said
 
 
 async def _for_another(*_: object) -> str:
@@ -453,7 +453,7 @@ async def test_what_is_stopped_is_said(databases: Databases, tmp_path: Path, mon
         token = suite.token("manager", sid="login-1")
         said = "\n".join(await shell.does("doctor", "auth", stdin=token))
         assert "stops: neither the token" in said
-        assert "rights: 3 not, for the token lacks customers:export: export_customers" in said
+        assert "rights: 4 not, for the token lacks customers:export: cancel_job, export_customers" in said
         assert said.endswith("So: accepted.")
         await shell.does("stop", "tool", "customers.merge_customers", "--reason", "wrong merges")
         said = "\n".join(await shell.does("doctor", "auth", stdin=token))

@@ -76,6 +76,7 @@ BY_ID = Statement(select(things).where(_t.id == bindparam("id")))
 WITH_DEFAULT = Statement(select(things).where(_t.id == bindparam("id", 3)))
 ADD = Statement(insert(things).values(id=bindparam("new_id"), name=bindparam("new_name")).returning(_t.tenant_id))
 SLEEP = Statement(select(func.pg_sleep(bindparam("seconds", type_=Integer)).label("slept")))
+LOCK = Statement(select(func.pg_advisory_xact_lock(bindparam("number", type_=Integer))))
 DIE = Statement(select(func.pg_terminate_backend(func.pg_backend_pid()), func.pg_sleep(literal_column("10"))))
 RESIDUE = "SELECT coalesce(current_setting('app.tenant', true), '') || (SELECT count(*) FROM probe.things)"
 
@@ -258,6 +259,29 @@ async def test_a_statement_that_takes_too_long_is_a_timeout_and_the_connection_g
     with anyio.fail_after(5), pytest.raises(Timeout):
         await add(database, "too slow", 106, lambda transaction: transaction.rows(SLEEP, seconds=9))
     assert (await probe.named("too slow"), await residue(database)) == (0, "0")
+
+
+async def test_of_two_that_wait_for_each_other_one_is_told_to_repeat_and_the_other_goes_on(probe: Probe) -> None:
+    database = await probe.open(pool_max=2)
+    ended: list[str] = []
+    holding = [anyio.Event(), anyio.Event()]
+
+    async def both(first: int, second: int) -> None:
+        try:
+            async with database.transaction("acme") as transaction:
+                await transaction.rows(LOCK, number=first)
+                holding[first].set()
+                await holding[second].wait()
+                await transaction.rows(LOCK, number=second)
+            ended.append("done")
+        except Unavailable as failure:
+            ended.append(failure.message)
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(both, 0, 1)
+            tasks.start_soon(both, 1, 0)
+    assert sorted(ended) == ["Another call was changing the same. Nothing was done; repeat this one.", "done"]
 
 
 async def test_a_backend_killed_under_a_read_is_unavailable_and_the_next_call_is_served(probe: Probe) -> None:

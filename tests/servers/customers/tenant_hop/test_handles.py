@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from servers.customers import exporting
 from shared.state.database import Database
+from shared.state.jobs import book
 from shared.steps.idempotency import Ledger
 from tests.harness import ERAS
 from tests.servers.customers.tenant_hop.forgetting import changed, forget_in_cursors
@@ -61,9 +61,7 @@ def one_tenant_writes(patch: pytest.MonkeyPatch) -> None:
 
 
 def one_exporter(patch: pytest.MonkeyPatch) -> None:
-    changed(
-        patch, exporting, "_owner", 0, lambda call: replace(call, caller=replace(call.caller, subject="acme-admin"))
-    )
+    changed(patch, book, "_owner", 0, lambda caller: replace(caller, subject="acme-admin"))
 
 
 CONTROLS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str, tuple[str, ...]]] = {

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from compose.idp.provider import IdentityProvider
-from servers.customers import exporting
+from shared.state.jobs import book
 from shared.steps import claims
 from tests.conformance.loopback import Handler, listening
 from tests.harness import Databases
@@ -139,7 +139,7 @@ async def test_the_matrix_sees_it_when_the_issuer_counts_for_nothing(
         assert await flips(hop, owned, "cursor", SECOND)
     with monkeypatch.context() as patch:
         owner = hop.suite.provider.issuer
-        changed(patch, exporting, "_owner", 0, lambda call: replace(call, caller=replace(call.caller, issuer=owner)))
+        changed(patch, book, "_owner", 0, lambda caller: replace(caller, issuer=owner))
         assert await flips(hop, owned, "job", SECOND)
     with monkeypatch.context() as patch:
         changed(patch, claims, "_tenant", 1, lambda issuer: issuer.model_copy(update={"tenant": None}))

@@ -1,4 +1,4 @@
-"""Notes, what can be undone, merged customers, and exports with the queue their workers share."""
+"""Notes, what can be undone, and merged customers."""
 
 from alembic import op
 
@@ -51,72 +51,20 @@ TABLES = (
         PRIMARY KEY (tenant_id, id)
     )
     """,
-    f"""
-    CREATE TABLE customers.export_jobs (
-        tenant_id {TENANT_ID},
-        id text COLLATE "C" NOT NULL,
-        issuer text COLLATE "C" NOT NULL,
-        subject text COLLATE "C" NOT NULL,
-        filters jsonb NOT NULL,
-        state text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'running', 'done', 'failed', 'expired')),
-        expected_rows integer,
-        rows_done integer NOT NULL DEFAULT 0,
-        parts integer NOT NULL DEFAULT 0,
-        truncated boolean NOT NULL DEFAULT false,
-        error text,
-        created_at timestamptz NOT NULL DEFAULT now(),
-        finished_at timestamptz,
-        expires_at timestamptz NOT NULL DEFAULT now() + interval '24 hours',
-        PRIMARY KEY (tenant_id, id)
-    )
-    """,
-    f"""
-    CREATE TABLE customers.export_parts (
-        tenant_id {TENANT_ID},
-        job_id text COLLATE "C" NOT NULL,
-        part integer NOT NULL CHECK (part > 0),
-        customers jsonb NOT NULL,
-        PRIMARY KEY (tenant_id, job_id, part),
-        FOREIGN KEY (tenant_id, job_id) REFERENCES customers.export_jobs (tenant_id, id) ON DELETE CASCADE
-    )
-    """,
-    # The one table without row-level security: a worker looks for work before it knows whose. It holds no
-    # personal data, and whoever takes a row acts under the row's tenant. `due` is when the row may be taken; for
-    # as long as a worker holds it, that is the end of its lease.
-    """
-    CREATE TABLE customers.export_queue (
-        tenant_id text COLLATE "C" NOT NULL CHECK (tenant_id <> ''),
-        job_id text COLLATE "C" NOT NULL,
-        task text NOT NULL CHECK (task IN ('run', 'forget')),
-        due timestamptz NOT NULL DEFAULT now(),
-        lease uuid,
-        attempts integer NOT NULL DEFAULT 0,
-        PRIMARY KEY (tenant_id, job_id)
-    )
-    """,
 )
 
 INDEXES = (
     "CREATE INDEX notes_walk ON customers.notes (tenant_id, customer_id, created_at, id)",
     "CREATE INDEX changes_expiry ON customers.changes (tenant_id, expires_at)",
-    "CREATE INDEX export_jobs_owner ON customers.export_jobs (tenant_id, issuer, subject, state)",
-    "CREATE INDEX export_queue_due ON customers.export_queue (due)",
 )
 
 GRANTS = (
     "GRANT UPDATE (customer_id) ON customers.orders TO suite_app",
     "GRANT SELECT, INSERT, UPDATE (customer_id), DELETE ON customers.notes TO suite_app",
     "GRANT SELECT, INSERT, UPDATE (undone_at), DELETE ON customers.changes TO suite_app",
-    """
-    GRANT SELECT, INSERT, DELETE,
-        UPDATE (state, expected_rows, rows_done, parts, truncated, error, finished_at, expires_at)
-        ON customers.export_jobs TO suite_app
-    """,
-    "GRANT SELECT, INSERT, DELETE ON customers.export_parts TO suite_app",
-    "GRANT SELECT, INSERT, UPDATE (task, due, lease, attempts), DELETE ON customers.export_queue TO suite_app",
 )
 
-GUARDED = ("notes", "changes", "export_jobs", "export_parts")
+GUARDED = ("notes", "changes")
 POLICY = "CREATE POLICY tenant ON customers.{table} USING (tenant_id = (SELECT current_setting('app.tenant', true)))"
 
 
@@ -129,7 +77,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("export_queue", "export_parts", "export_jobs", "changes", "notes"):
+    for table in ("changes", "notes"):
         op.execute(f"DROP TABLE customers.{table}")
     op.execute("REVOKE UPDATE (customer_id) ON customers.orders FROM suite_app")
     op.execute("ALTER TABLE customers.customers DROP COLUMN merged_into, DROP COLUMN archived_from")

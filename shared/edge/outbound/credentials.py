@@ -1,0 +1,67 @@
+"""With what we show up there: a token made for it, or a credential of the service's own. Never a caller's own token."""
+
+from base64 import b64encode
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from shared.core.delegation import OnBehalf
+from shared.core.errors import Misconfigured
+from shared.core.upstreams import Upstream
+
+__all__ = ["Credential", "of_caller", "of_service"]
+
+
+class Credential(Protocol):
+    """Headers that say who asks."""
+
+    async def headers(self, *, refused: bool) -> dict[str, str] | None:
+        """To be sent to the upstream alone.
+
+        Args:
+            refused: What was sent before is not accepted; None then if there is nothing better.
+        """
+        ...
+
+
+class _Exchanged:
+    """A token that speaks for the caller; had once for each request, since it is kept where it is made."""
+
+    def __init__(self, on_behalf: OnBehalf, upstream: Upstream) -> None:
+        self._on_behalf = on_behalf
+        self._upstream = upstream
+        self._last: SecretStr | None = None
+
+    async def headers(self, *, refused: bool) -> dict[str, str] | None:
+        instead_of = self._last if refused else None
+        where = self._upstream
+        token = self._last = await self._on_behalf.token(where.audience, where.scopes, instead_of=instead_of)
+        return {"Authorization": f"Bearer {token.get_secret_value()}"}
+
+
+class _Service:
+    def __init__(self, header: str) -> None:
+        self._header = SecretStr(header)
+
+    async def headers(self, *, refused: bool) -> dict[str, str] | None:
+        return None if refused else {"Authorization": self._header.get_secret_value()}
+
+
+def of_service(upstream: Upstream) -> Credential | None:
+    """The service credential, if there is one."""
+    if upstream.token is None:
+        return None
+    token = upstream.token.get_secret_value()
+    if upstream.user:
+        return _Service(f"Basic {b64encode(f'{upstream.user}:{token}'.encode()).decode()}")
+    return _Service(f"Bearer {token}")
+
+
+def of_caller(upstream: Upstream, on_behalf: OnBehalf) -> Credential:
+    """What a call is made with."""
+    if upstream.auth == "exchange":
+        return _Exchanged(on_behalf, upstream)
+    service = of_service(upstream)
+    if service is None:
+        raise Misconfigured(f"auth={upstream.auth} needs a token")
+    return service
