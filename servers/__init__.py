@@ -38,6 +38,15 @@ async def seed(owner_url: str, among: Collection[str] | None = None) -> None:
             await import_module(f"servers.{name}.demo").seed(owner_url)
 
 
+def pages() -> dict[str, str]:
+    """Pages of docs/ that servers make of their own code: of every server that has a `pages.py`, by name."""
+    made: dict[str, str] = {}
+    for name in names():
+        if Path(__file__).with_name(name).joinpath("pages.py").exists():
+            made |= import_module(f"servers.{name}.pages").pages()
+    return made
+
+
 def every() -> list[Server]:
     """All servers, in order of name."""
     return [load(name) for name in names()]

@@ -60,7 +60,7 @@ def databases(postgres: EmbeddedPostgres, role_passwords: Passwords) -> Database
         revisions = {server.name: server.migrations for server in servers.every() if server.migrations}
         await migrate(urls.owner, revisions)
         await demo.seed(urls.owner, customers=200, orders=600)
-        await servers.seed(urls.owner, {"documents"})
+        await servers.seed(urls.owner, {"documents", "tickets"})
         return urls
 
     return Databases(postgres.admin_url, asyncio.run(prepare()))

@@ -28,10 +28,10 @@ _ALL = (
         key="support",
         subject="acme-support-agent",
         name="Support agent",
-        summary="Answers customers. Reads records, without personal data, and documents that are not confidential.",
+        summary="Answers customers and works on tickets. Reads records, without personal data, and documents.",
         tenant="acme",
         roles=("support",),
-        scopes=("customers:read", "documents:read"),
+        scopes=("customers:read", "documents:read", "tickets:write", "tickets:internal"),
         acr="aal1",
     ),
     Persona(
@@ -41,7 +41,10 @@ _ALL = (
         summary="Owns accounts. Changes records and sees personal data; writes documents, confidential ones too.",
         tenant="acme",
         roles=("sales", "manager"),
-        scopes=("customers:write", "customers:pii", "documents:write", "documents:restricted", "documents:pii"),
+        scopes=(
+            *("customers:write", "customers:pii", "documents:write", "documents:restricted", "documents:pii"),
+            *("tickets:bulk", "tickets:export", "tickets:internal", "tickets:pii"),
+        ),
         acr="aal1",
     ),
     Persona(
@@ -51,7 +54,7 @@ _ALL = (
         summary="Decides what others asked for. Reads records.",
         tenant="acme",
         roles=("approver",),
-        scopes=("approvals:decide", "customers:read", "documents:read"),
+        scopes=("approvals:decide", "customers:read", "documents:read", "tickets:read"),
         acr="aal2",
     ),
     Persona(
@@ -61,17 +64,17 @@ _ALL = (
         summary="Reads the audit trail and the records it speaks of.",
         tenant="acme",
         roles=("auditor",),
-        scopes=("audit:read", "customers:read", "documents:confidential"),
+        scopes=("audit:read", "customers:read", "documents:confidential", "tickets:internal"),
         acr="aal2",
     ),
     Persona(
         key="admin",
         subject="acme-admin",
         name="Administrator",
-        summary="May do everything with customers and documents.",
+        summary="May do everything with customers, documents and tickets.",
         tenant="acme",
         roles=("admin",),
-        scopes=("customers:admin", "documents:admin", "audit:read"),
+        scopes=("customers:admin", "documents:admin", "tickets:admin", "audit:read"),
         acr="aal2",
     ),
     Persona(
@@ -81,7 +84,7 @@ _ALL = (
         summary="May do everything, in the other tenant.",
         tenant="globex",
         roles=("admin",),
-        scopes=("customers:admin", "documents:admin"),
+        scopes=("customers:admin", "documents:admin", "tickets:admin"),
         acr="aal2",
     ),
 )

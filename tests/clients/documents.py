@@ -40,7 +40,7 @@ def noting(heard: list[str]) -> Any:
 
 @asynccontextmanager
 async def connected(
-    suite: Suite, persona: str, era: str, heard: list[str], known_as: str | None = None
+    suite: Suite, persona: str, era: str, heard: list[str], known_as: str | None = None, server: str = "documents"
 ) -> AsyncGenerator[Client]:
     """A client over HTTP that notes which resources it was told to have changed.
 
@@ -50,12 +50,13 @@ async def connected(
         era: See `tests.harness.ERAS`.
         heard: What it was told, in the older era.
         known_as: The URL of all replicas, if this is one of several.
+        server: Which is asked.
     """
     base = known_as or suite.settings.base_url
-    token = suite.provider.mint(persona, f"{base}/documents/mcp")
+    token = suite.provider.mint(persona, f"{base}/{server}/mcp")
     headers = {"Authorization": f"Bearer {token}", "Host": base.partition("//")[2]}
     async with httpx2.AsyncClient(headers=headers, timeout=30) as http:
-        url = f"http://127.0.0.1:{suite.settings.port}/documents/mcp"
+        url = f"http://127.0.0.1:{suite.settings.port}/{server}/mcp"
         mode = "legacy" if era == "legacy" else MODERN
         transport = streamable_http_client(url, http_client=http)
         async with Client(transport, mode=mode, message_handler=noting(heard)) as client:

@@ -28,8 +28,8 @@ pytestmark = pytest.mark.anyio
 
 READS_IT = {"shared/edge/http.py"}
 """Takes the header of a request, has it verified, and leaves it behind."""
-WRITES_IT = {"shared/state/client_assertion.py"}
-"""Puts our own credentials in the header of a request of ours."""
+WRITES_IT = {"shared/state/client_assertion.py", "shared/edge/outbound/credentials.py"}
+"""Put our own credentials, or a token had by exchange, in the header of a request of ours."""
 MASKS_IT = {"shared/steps/credentials.py"}
 """Finds it in other people's text, to hide what follows."""
 

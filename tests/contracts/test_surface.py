@@ -108,7 +108,7 @@ def test_a_breaking_change_is_written_only_with_a_new_major_version(
     assert surface.write() == ["customers.get_customer.json: it is gone"]
     assert (tmp_path / "customers.get_customer.json").exists()
     monkeypatch.setattr(
-        surface, "current", lambda: {name: {**found, "version": "2.0.0"} for name, found in broken.items()}
+        surface, "current", lambda: {name: {**found, "version": "9.0.0"} for name, found in broken.items()}
     )
     assert surface.write() == []
     assert not (tmp_path / "customers.get_customer.json").exists()

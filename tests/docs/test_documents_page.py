@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -15,6 +15,8 @@ from servers.documents.formats import kinds, parsed
 from servers.documents.rights import CLEARANCES
 from shared.state.database import connect
 from tests.clients.documents import CONTENTS, LARGEST
+from tests.docs import talks
+from tests.docs.talks import FENCE, SAID, differs
 from tests.harness import Suite
 from tests.servers.documents.desk import Desk, some_collection
 
@@ -22,33 +24,13 @@ pytestmark = pytest.mark.anyio
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "documents.md").read_text("utf-8")
-FENCE = re.compile(r"^```\n(→.*?)^```$", re.MULTILINE | re.DOTALL)
 TALKS = FENCE.findall(PAGE)
-SAID = re.compile(r"^→ (\S+) (.*)\n← (.*)$", re.MULTILINE)
 SOME_ID = "D-0000000000"
 
 
 def rows(heading: str) -> Iterator[list[str]]:
     """The cells of the first table below a line that begins so."""
-    table = PAGE.partition(f"\n{heading}")[2].partition("|---")[2]
-    for line in table.partition("\n\n")[0].splitlines()[1:]:
-        yield [cell.strip() for cell in line.strip("|").split("|")]
-
-
-def differs(shown: Any, answer: Any) -> str | None:
-    """Where an answer is not what the page shows some of; lists are shown from their beginning."""
-    pairs: list[tuple[Any, Any, Any]]
-    if isinstance(shown, dict) and isinstance(answer, dict):
-        named, found = cast("dict[str, Any]", shown), cast("dict[str, Any]", answer)
-        pairs = [(key, value, found.get(key)) for key, value in named.items()]
-    elif isinstance(shown, list) and isinstance(answer, list):
-        some, all_of_it = cast("list[Any]", shown), cast("list[Any]", answer)
-        if len(some) > len(all_of_it) or (all_of_it and not some):
-            return f"{all_of_it} is not {some}"
-        pairs = [(number, value, all_of_it[number]) for number, value in enumerate(some)]
-    else:
-        return None if shown == answer else f"{answer!r} is not {shown!r}"
-    return next((f"{key}: {wrong}" for key, one, other in pairs if (wrong := differs(one, other))), None)
+    return talks.rows(PAGE, heading)
 
 
 async def said(suite: Suite, what: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +50,7 @@ async def test_every_conversation_goes_as_the_page_shows(suite: Suite, talk: str
         answer = await said(suite, what, json.loads(asked.replace(SOME_ID, ids[0] if ids else "")))
         text = json.dumps(answer)
         ids += re.findall(r"D-[0-9A-Z]{10}", text)[:1]
-        wrong = differs(json.loads(shown), json.loads(text.replace(ids[0], SOME_ID) if ids else text))
+        wrong = differs(json.loads(shown), json.loads(text.replace(ids[0], SOME_ID) if ids else text), {})
         assert wrong is None, f"{what}: {wrong}"
 
 

@@ -16,6 +16,10 @@ from shared.ops.reference import pages
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```(\S*) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+STATE = r"(?!(?:end|note|state|direction|class|style|default)\b)[a-z]\w*"
+DIAGRAM_LINE = re.compile(
+    rf"    (?:(?:\[\*\]|{STATE}) --> (?:\[\*\]|{STATE})(?:: [^:;#]+)?|{STATE}|note (?:left|right) of {STATE}: [^:;#]+)"
+)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
 SUITE = ".venv/bin/mcp-suite"
 FLEET = ".venv/bin/python -m compose.fleet token"
@@ -49,7 +53,8 @@ def commands() -> Iterator[str]:
 
 def test_every_block_is_of_a_kind_these_tests_check() -> None:
     kinds = {(block.language, bool(block.file)) for block in blocks()}
-    assert kinds <= {("sh", False), ("python", True), ("sql", True), ("cedar", True), ("toml", True), ("", False)}
+    excerpts = {("python", True), ("sql", True), ("cedar", True), ("toml", True)}
+    assert kinds <= {("sh", False), ("", False), ("mermaid", False), *excerpts}
 
 
 @pytest.mark.parametrize("block", [block for block in blocks() if block.file], ids=str)
@@ -102,6 +107,16 @@ def test_a_token_of_the_fleet_can_be_had(command: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("page", "text"), pages().items(), ids=lambda value: str(value)[:20])
 def test_a_generated_page_is_up_to_date(page: str, text: str) -> None:
     assert (ROOT / "docs" / page).read_text() == text, "run `make docs`"
+
+
+@pytest.mark.parametrize("block", [block for block in blocks() if block.language == "mermaid"], ids=str)
+def test_a_diagram_is_one_that_mermaid_draws(block: Block) -> None:
+    """The part of the grammar of state diagrams (https://mermaid.js.org/syntax/stateDiagram.html) that is used."""
+    head, *lines = block.text.splitlines()
+    assert head == "stateDiagram-v2"
+    assert lines
+    for line in lines:
+        assert DIAGRAM_LINE.fullmatch(line), line
 
 
 def test_no_command_is_left_unchecked() -> None:

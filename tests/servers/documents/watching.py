@@ -16,7 +16,12 @@ Hears = Callable[[], Awaitable[str | None]]
 
 @asynccontextmanager
 async def watching(
-    replicas: Sequence[Suite], era: str, token: str, uris: Sequence[str], later: str | None = None
+    replicas: Sequence[Suite],
+    era: str,
+    token: str,
+    uris: Sequence[str],
+    later: str | None = None,
+    server: str = "documents",
 ) -> AsyncGenerator[Hears]:
     """Subscribe to all of `uris`, which must be honoured, at the first replica.
 
@@ -26,15 +31,19 @@ async def watching(
         token: Who subscribes.
         uris: To what.
         later: A newer token, with which the session's stream is opened.
+        server: Whose they are.
     """
-    opened = _listening(replicas, token, uris) if era == "modern" else _in_session(replicas, token, uris, later)
+    if era == "modern":
+        opened = _listening(replicas, token, uris, server)
+    else:
+        opened = _in_session(replicas, token, uris, later, server)
     async with opened as hears:
         yield hears
 
 
 @asynccontextmanager
-async def _listening(replicas: Sequence[Suite], token: str, uris: Sequence[str]) -> AsyncGenerator[Hears]:
-    async with listening(replicas[0], uris, token=token, server="documents") as listener:
+async def _listening(replicas: Sequence[Suite], token: str, uris: Sequence[str], server: str) -> AsyncGenerator[Hears]:
+    async with listening(replicas[0], uris, token=token, server=server) as listener:
         assert listener.honoured == [*uris]
 
         async def hears() -> str | None:
@@ -46,10 +55,10 @@ async def _listening(replicas: Sequence[Suite], token: str, uris: Sequence[str])
 
 @asynccontextmanager
 async def _in_session(
-    replicas: Sequence[Suite], token: str, uris: Sequence[str], later: str | None
+    replicas: Sequence[Suite], token: str, uris: Sequence[str], later: str | None, server: str
 ) -> AsyncGenerator[Hears]:
     async with httpx.AsyncClient(timeout=20, trust_env=False) as http:
-        session = Conversation(replicas, token, "documents", http)
+        session = Conversation(replicas, token, server, http)
         await session.initialize()
         for uri in uris:
             said = await session.post(0, session.request("resources/subscribe", {"uri": uri}))
