@@ -19,7 +19,8 @@ up: setup ## Run the suite on this machine, with demo data, until Ctrl-C
 	@$(BIN)/mcp-suite up
 
 test: setup ## Run every test on a real PostgreSQL and a real Redis
-	@$(BIN)/pytest $(if $(ARGS),$(ARGS),--whole --numprocesses 2 --dist loadfile)
+	@$(if $(ARGS),$(BIN)/pytest $(ARGS),$(BIN)/pytest --whole --share together --numprocesses 3 --dist loadfile \
+		&& $(BIN)/pytest --share alone)
 
 ##@ As a fleet
 

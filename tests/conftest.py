@@ -17,14 +17,37 @@ pytest_plugins = ["tests.reporting", "tests.services"]
 
 REDIS_CONTRACTS = "tests/contracts/test_limits.py"
 
+ALONE = (
+    "tests/e2e/balanced/",
+    "tests/e2e/drills/",
+    "tests/e2e/test_kill_switch.py",
+    "tests/e2e/test_limits_over_replicas.py",
+    "tests/shared/edge/sessions/",
+    "tests/shared/edge/test_drain.py",
+)
+"""What a busy machine makes fail: pressure that has to be kept up, replicas that have to answer within their time."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--whole", action="store_true", help="fail if the contract tests did not run on a real Redis")
+    parser.addoption("--share", choices=["together", "alone"], help="what other tests may run beside, or the rest")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--whole"):
         config.pluginmanager.register(RedisContractsRan())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    share: str | None = config.getoption("--share")
+    if share is None:
+        return
+    shares: dict[bool, list[pytest.Item]] = {True: [], False: []}
+    for item in items:
+        shares[item.nodeid.startswith(ALONE)].append(item)
+    wanted = share == "alone"
+    config.hook.pytest_deselected(items=shares[not wanted])
+    items[:] = shares[wanted]
 
 
 class RedisContractsRan:

@@ -10,7 +10,7 @@ import orjson
 
 from servers.tickets import queries, write_queries
 from servers.tickets.answers import Bulk, BulkDiff, BulkGroup, BulkSkipped
-from servers.tickets.arguments import BULK_MAX, BulkChanges, BulkUpdate, BulkWhere
+from servers.tickets.bulk_arguments import BULK_MAX, BulkChanges, BulkUpdate, BulkWhere
 from servers.tickets.due import due
 from servers.tickets.finding import by_marks, conditions
 from servers.tickets.models import BULK, LABELS_MAX, LinkKind

@@ -80,6 +80,7 @@ async def story(clients: Sequence[Client], subject: str) -> None:
     await _updated(teller, ticket["id"])
     await _brought_together(teller, ticket["id"])
     await _many(teller)
+    await _exported(teller)
     await _queue(teller, ticket["id"])
 
 
@@ -200,6 +201,24 @@ async def _many(teller: Teller) -> None:
     assert sorted(await _priorities(teller)) == ["normal", "urgent"]
     twice = await teller.refused("undo_change", change_id=done["change_id"])
     assert (twice["code"], "undone_at" in twice["details"]) == ("conflict", True)
+
+
+async def _exported(teller: Teller) -> None:
+    """Begun once, though the call is repeated; made in the background, and read as a file of two."""
+    asked = {
+        "where": {"label": teller.label, "status": ["new", "resolved"]},
+        "idempotency_key": f"{teller.word}-export",
+    }
+    job, again = [await teller.told("export_tickets", **asked) for _ in range(2)]
+    assert job["job_id"] == again["job_id"]
+    done = await teller.told("get_job", job_id=job["job_id"], wait_s=20)
+    assert (done["state"], done["done"], done["expected"], done["progress"]) == ("done", 2, 2, 1)
+    part = await teller.read(done["parts"][0])
+    assert sorted(each["priority"] for each in part["tickets"]) == ["normal", "urgent"]
+    ended = await teller.told("cancel_job", job_id=job["job_id"])
+    assert ended["state"] == "done", "what has ended stays as it is"
+    unknown = await teller.refused("get_job", job_id="J-" + "0" * 26)
+    assert unknown["code"] == "not_found"
 
 
 async def _priorities(teller: Teller) -> list[str]:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from servers.tickets import finding, models
-from servers.tickets.arguments import BULK_MAX, AddComment, CreateTicket, ManyTickets, Search, TransitionTicket
+from servers.tickets.arguments import AddComment, CreateTicket, ManyTickets, Search, TransitionTicket
+from servers.tickets.bulk_arguments import BULK_MAX
 from servers.tickets.due import DUE_IN
 from servers.tickets.exporting import ROWS_MAX
 from tests.docs.talks import FENCE, SAID, asked, differs, rows

@@ -62,7 +62,11 @@ class Nothing(Answer):
 
 
 broken = Toolset(
-    {**server.tools.tools}, server.tools.resources, dict(server.tools.prompts), dict(server.tools.completions)
+    {**server.tools.tools},
+    server.tools.resources,
+    dict(server.tools.prompts),
+    dict(server.tools.completions),
+    works=server.tools.works,
 )
 AS_NUMBER = Statement(select(cast(bindparam("text", type_=String), Integer).label("number")))
 

@@ -48,9 +48,13 @@ async def test_a_foreign_host_or_origin_is_refused_at_every_replica(drill: Drill
     async with talking(drill) as talk:
         client = talk.client
         await client.initialize()
-        for _ in range(3):
-            foreign = {name: "evil.example.com" if name == "Host" else "https://evil.example.com"}
+        foreign = {name: "evil.example.com" if name == "Host" else "https://evil.example.com"}
+        asked: set[int] = set()
+        for _ in range(15):  # a late request of an earlier test may take a turn of the balancer's
             assert (await client.post(ANY, client.tool("echo"), **foreign)).status_code == status
-        assert {each.number for each in talk.answered[-3:]} == {1, 2, 3}
+            asked.add(talk.answered[-1].number)
+            if asked == {1, 2, 3}:
+                break
+        assert asked == {1, 2, 3}
         own = {"Origin": drill.fleet.plan.base_url}
         assert (await client.post(ANY, client.tool("echo"), **own)).status_code == 200

@@ -341,7 +341,7 @@ async def test_a_replica_also_looks_by_itself_and_waits_out_an_outage(
     await admin.close()
 
 
-async def test_a_process_does_not_start_on_a_database_without_the_table(desk: Desk) -> None:
-    await desk.sql("DROP TABLE suite.announcements")
+async def test_a_process_does_not_start_on_a_database_that_lacks_the_newest_table(desk: Desk) -> None:
+    await desk.sql("DROP TABLE suite.sendings")
     with pytest.raises(Misconfigured, match="db migrate"):
         await desk.database.require_tables()
