@@ -2,8 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -16,8 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from shared.core.background import Background
-from shared.core.errors import Failure, Misconfigured
+from shared.core.errors import Misconfigured
 from shared.core.server import Server
 from shared.core.settings import Settings
 from shared.edge import health
@@ -30,138 +28,20 @@ from shared.edge.gate import Gate
 from shared.edge.hosts import HostAndOrigin
 from shared.edge.http import Endpoint, metadata
 from shared.edge.open_streams import open_streams
-from shared.edge.outbound import Opened, open_upstream
-from shared.edge.outbound.reconciling import reconcile
-from shared.edge.pressure import Pressure
+from shared.edge.outbound import open_upstream
 from shared.edge.refusals import Refusals
 from shared.edge.sessions.stopped import ending_stopped
 from shared.edge.show_replica import ShowReplica
-from shared.pipeline import Pipeline
-from shared.state import sendings
-from shared.state.announcements import CHANNEL, Announcements
-from shared.state.database import Database, open_database
-from shared.state.foreign import Foreign, open_domain
-from shared.state.jobs.book import Book
-from shared.state.jobs.worker import Worker
-from shared.state.keys import Keys, load_keys
-from shared.state.room import BESIDE_OUR_POOL, warn_if_cramped
-from shared.state.stores import Stores, open_stores
-from shared.state.switch_table import purge
-from shared.state.switch_watch import open_switches
-from shared.state.switches import Switches
-from shared.steps.audit.recovery import recover
-from shared.steps.audit.writer import Writer, open_writer
+from shared.parts import Parts
+from shared.state.foreign import open_domain
 from shared.steps.auth import Verifier
-from shared.steps.idempotency import Ledger
-from shared.steps.limits import Limits
-from shared.steps.policy import Here, InForce, Policy
+from shared.steps.policy import InForce
 from shared.steps.providers import open_providers
+from shared.workers import open_workers
 
 _EXPOSED_HEADERS = ("WWW-Authenticate", "Retry-After", "Mcp-Session-Id", "MCP-Protocol-Version")
-_LOOK_AFTER_S = 60.0
-_WORK_AGAIN_S = 5.0
-_RECORDS_POOL = 4
 
 log = structlog.get_logger("app")
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a process opened, for all its servers.
-
-    Attributes:
-        records: Where there are upstreams, a small pool for the records of what is sent there: the calls that send
-            hold a connection each, and would wait for each other's if they all needed a second one of the same pool.
-    """
-
-    settings: Settings
-    keys: Keys
-    database: Database
-    writer: Writer
-    stores: Stores
-    switches: Switches
-    announcements: Announcements
-    pressure: Pressure
-    checks: dict[str, health.Check] = field(default_factory=dict[str, health.Check])
-    domains: dict[str, Foreign] = field(default_factory=dict[str, Foreign])
-    upstreams: dict[str, Opened] = field(default_factory=dict[str, Opened])
-    records: Database | None = None
-    policies: dict[str, InForce] = field(default_factory=dict[str, InForce])
-
-    @property
-    def here(self) -> Here:
-        """What policies may know of this process."""
-        return Here(self.settings.environment, self.settings.read_only)
-
-    def pipeline(self, server: Server) -> Pipeline:
-        """The request path of one server."""
-        return Pipeline(
-            sink=self.writer,
-            policy=Policy(self.policies[server.name], self.here, self.stores.seen),
-            limits=Limits(self.stores.counters, self.settings, server.name, self.stores.spare, self.pressure.pressed),
-            ledger=Ledger(self.database, self.keys.ledger, self.settings, server.name, server.rights),
-            rights=server.rights,
-            domain=self.domains.get(server.name, self.database),
-            cursor_keys=self.keys.cursors,
-            deadline_s=self.settings.deadline_s,
-            slow_call_s=self.settings.slow_call_s,
-            notices=self.stores.notices,
-            # Nobody tells of changes to a company's own database.
-            metadata=None if server.name in {*self.domains, *self.upstreams} else self.stores.metadata,
-            seen=self.stores.seen,
-            jobs=Book(self.database, server.name, server.work, self.settings.jobs_kept_h * 3600)
-            if server.work
-            else None,
-            switches=self.switches,
-            upstream=self.upstreams.get(server.name),
-        )
-
-
-@asynccontextmanager
-async def open_parts(settings: Settings, database_url: str) -> AsyncGenerator[Parts]:
-    """Open everything a process needs, resolve what a dead one left behind, and close in the opposite order."""
-    keys = load_keys(settings)
-    async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_database(database_url, settings))
-        await database.require_tables()
-        async with database.connection() as connection:
-            beside_ours = BESIDE_OUR_POOL + (_RECORDS_POOL if settings.upstreams else 0)
-            await warn_if_cramped(connection, settings, beside_ours)
-        writer = await stack.enter_async_context(open_writer(database_url, keys.audit, settings))
-        stores = await stack.enter_async_context(open_stores(settings, keys))
-        announcements = Announcements(database, stores.notices)
-        heard = {} if settings.read_only else {CHANNEL: announcements.wake}
-        watching = await stack.enter_async_context(open_switches(database, database_url, stores.bus, settings, heard))
-        await recover(database, writer, settings)  # before keys are purged, which would take its evidence away
-        tasks = await stack.enter_async_context(anyio.create_task_group())
-        stack.callback(tasks.cancel_scope.cancel)
-        if not settings.read_only:
-            tasks.start_soon(_look_after, database, writer, settings)
-        checks: dict[str, health.Check] = {"database": database.check, "audit": writer.check}
-        checks["switches"] = watching.check
-        if stores.spare is None:  # else reads go on without Redis, and must find their way here
-            checks["limits"] = stores.counters.check
-        pressure = Pressure(settings)
-        parts = Parts(settings, keys, database, writer, stores, watching.switches, announcements, pressure, checks)
-        if settings.upstreams:
-            beside = settings.model_copy(update={"pool_min": 1, "pool_max": _RECORDS_POOL})
-            opened = await stack.enter_async_context(open_database(database_url, beside))
-            parts = replace(parts, records=opened)
-        yield parts
-
-
-async def _look_after(database: Database, writer: Writer, settings: Settings) -> None:
-    """Every minute, settle what a dead replica left behind and forget keys and switches past their time."""
-    while True:
-        await anyio.sleep(_LOOK_AFTER_S)
-        try:
-            await recover(database, writer, settings)
-            await database.purge_ledger()
-            await sendings.purge(database)
-            async with database.connection() as connection:
-                await purge(connection)
-        except Failure as failure:
-            log.warning("looking after the ledger failed, will try again", code=failure.code)
 
 
 @asynccontextmanager
@@ -203,48 +83,6 @@ def _as_served(server: Server, settings: Settings) -> Server:
     if (name := _upstream_of(server, settings)) is not None:
         return server.over_upstream(name)
     return replace(server, workers=()) if settings.read_only else server
-
-
-@asynccontextmanager
-async def open_workers(
-    parts: Parts, served: Sequence[Server], draining: Draining | None = None
-) -> AsyncGenerator[None]:
-    """Run what the servers do beside their calls; one that fails is started again and takes nobody with it.
-
-    They are stopped as soon as the process is told to: others go on with their work.
-    """
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_work, parts, served, draining or Draining())
-        try:
-            yield
-        finally:
-            tasks.cancel_scope.cancel()
-
-
-async def _work(parts: Parts, served: Sequence[Server], draining: Draining) -> None:
-    async with anyio.create_task_group() as tasks:
-        for server in served:
-            background = Background(parts.database, partial(parts.stores.notices.publish, server.name))
-            for worker in server.workers:
-                tasks.start_soon(_keep_working, server.name, partial(worker, background))
-        if not parts.settings.read_only:
-            names = [server.name for server in served]
-            tasks.start_soon(_keep_working, "suite", partial(parts.announcements.run, names))
-            for upstream in parts.upstreams.values():
-                tasks.start_soon(_keep_working, upstream.server, partial(reconcile, upstream, parts.writer))
-            jobs = Worker(parts.database, parts.stores.notices.publish, parts.settings, served)
-            tasks.start_soon(_keep_working, "suite", jobs.work)
-        await draining.wait_announced()
-        tasks.cancel_scope.cancel()
-
-
-async def _keep_working(server: str, work: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        try:
-            await work()
-        except Exception:  # the boundary of background work, as protocol.py is that of calls
-            log.exception("a worker failed, will start again", server=server)
-        await anyio.sleep(_WORK_AGAIN_S)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 import servers
 from compose.idp.provider import IdentityProvider
-from shared.app import Parts, open_app, open_parts
+from shared.app import open_app
 from shared.core.server import Server
 from shared.core.settings import Settings
 from shared.edge.address import Address
@@ -27,6 +27,7 @@ from shared.edge.draining import Draining
 from shared.edge.listen import bind
 from shared.edge.refusals import Refusals
 from shared.ops.serving import addresses, identity_provider
+from shared.parts import Parts, open_parts
 from shared.state.database import connect
 from shared.state.roles import Urls
 from shared.steps.audit.query import Filter, query

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.routing import BaseRoute
 
 import servers
-from shared.app import Parts, open_app, open_domains, open_parts, open_workers
+from shared.app import open_app, open_domains
 from shared.core.errors import Misconfigured
 from shared.core.server import Server
 from shared.core.settings import Settings
@@ -18,9 +18,11 @@ from shared.edge.listen import bind, listen
 from shared.edge.stdio import local_caller
 from shared.edge.stdio import serve as serve_over_stdio
 from shared.ops.telemetry import open_telemetry
+from shared.parts import Parts, open_parts
 from shared.state.roles import Urls
 from shared.state.services import migrate, open_services
 from shared.steps.audit.identity import IdentityEvents
+from shared.workers import open_workers
 
 if TYPE_CHECKING:
     from compose.idp.provider import IdentityProvider

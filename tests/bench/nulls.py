@@ -9,13 +9,13 @@ from unittest.mock import patch
 
 from pydantic import BaseModel
 
-from shared.app import Parts
 from shared.core.caller import Caller
 from shared.core.decision import Decision
 from shared.core.request import Request
 from shared.core.server import Server
 from shared.core.settings import Settings
 from shared.core.tool import Arguments, Effect, Tool
+from shared.parts import Parts
 from shared.pipeline import Pipeline
 from shared.state.database import Database
 from shared.steps.audit import Entry, Sink

@@ -24,9 +24,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import servers
 from compose.idp.provider import IdentityProvider, idp_app
-from shared.app import open_app, open_parts
+from shared.app import open_app
 from shared.core.settings import Settings
 from shared.ops.serving import addresses, scopes_of
+from shared.parts import open_parts
 from shared.steps import jwks
 from shared.steps.challenges import ADVICE
 from tests.harness import GENEROUS, Databases, modern, modern_headers

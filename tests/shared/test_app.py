@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.app import open_parts
 from shared.core.errors import Misconfigured
 from shared.core.settings import Settings
+from shared.parts import open_parts
 from shared.state.embedded import EmbeddedPostgres
 from shared.state.roles import Passwords, ensure_roles
 

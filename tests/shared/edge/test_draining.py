@@ -6,9 +6,9 @@ import anyio
 import pytest
 
 from servers.customers.server import server as customers
-from shared.app import open_workers
 from shared.core.background import Background
 from shared.edge.draining import Draining
+from shared.workers import open_workers
 from tests.harness import Suite
 
 pytestmark = pytest.mark.anyio

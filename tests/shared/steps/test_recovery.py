@@ -6,7 +6,7 @@ from typing import Any
 import anyio
 import pytest
 
-from shared import app
+from shared import parts
 from shared.core.caller import Caller
 from shared.core.errors import OutcomeUnknown, Unavailable
 from shared.core.request import Request
@@ -196,7 +196,7 @@ async def look_after_until(suite: Suite, wanted: int) -> list[str]:
     found: list[str] = []
     with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(app._look_after, suite.parts.database, suite.parts.writer, suite.settings)  # pyright: ignore[reportPrivateUsage]
+            tasks.start_soon(parts._look_after, suite.parts.database, suite.parts.writer, suite.settings)  # pyright: ignore[reportPrivateUsage]
             while (
                 len(found := [one["outcome"] for one in await suite.records() if one["kind"] == "recovered"]) < wanted
             ):
@@ -213,7 +213,7 @@ async def test_a_key_past_its_time_is_not_forgotten_before_it_told_what_it_knows
     await suite.sql("DELETE FROM suite.audit WHERE kind = 'outcome'")
     await suite.sql("UPDATE suite.ledger SET expires_at = now() - interval '1 second'")
     await let_go(suite)
-    monkeypatch.setattr(app, "_LOOK_AFTER_S", 0.05)
+    monkeypatch.setattr(parts, "_LOOK_AFTER_S", 0.05)
     assert await look_after_until(suite, 1) == ["ok"]
 
 
@@ -229,8 +229,8 @@ async def test_a_recovery_that_failed_is_tried_again(own_suite: Make, monkeypatc
             raise Unavailable("away")
         return await recover(database, sink, settings)
 
-    monkeypatch.setattr(app, "recover", fail_once)
-    monkeypatch.setattr(app, "_LOOK_AFTER_S", 0.05)
+    monkeypatch.setattr(parts, "recover", fail_once)
+    monkeypatch.setattr(parts, "_LOOK_AFTER_S", 0.05)
     assert await look_after_until(suite, 1) == ["never_happened"]
 
 

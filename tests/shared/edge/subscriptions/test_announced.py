@@ -9,10 +9,10 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from shared.app import open_workers
 from shared.core.background import Background
 from shared.state.announcements import announce
 from shared.state.database import connect
+from shared.workers import open_workers
 from tests.conversation import Conversation
 from tests.harness import Suite
 from tests.listening import listening

@@ -1,0 +1,61 @@
+"""What runs beside the calls: the servers' workers, jobs, announcements, lost replies."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+import anyio
+import structlog
+
+from shared.core.background import Background
+from shared.core.server import Server
+from shared.edge.draining import Draining
+from shared.edge.outbound.reconciling import reconcile
+from shared.parts import Parts
+from shared.state.jobs.worker import Worker
+
+_WORK_AGAIN_S = 5.0
+
+log = structlog.get_logger("app")
+
+
+@asynccontextmanager
+async def open_workers(
+    parts: Parts, served: Sequence[Server], draining: Draining | None = None
+) -> AsyncGenerator[None]:
+    """Run what the servers do beside their calls; one that fails is started again and takes nobody with it.
+
+    They are stopped as soon as the process is told to: others go on with their work.
+    """
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_work, parts, served, draining or Draining())
+        try:
+            yield
+        finally:
+            tasks.cancel_scope.cancel()
+
+
+async def _work(parts: Parts, served: Sequence[Server], draining: Draining) -> None:
+    async with anyio.create_task_group() as tasks:
+        for server in served:
+            background = Background(parts.database, partial(parts.stores.notices.publish, server.name))
+            for worker in server.workers:
+                tasks.start_soon(_keep_working, server.name, partial(worker, background))
+        if not parts.settings.read_only:
+            names = [server.name for server in served]
+            tasks.start_soon(_keep_working, "suite", partial(parts.announcements.run, names))
+            for upstream in parts.upstreams.values():
+                tasks.start_soon(_keep_working, upstream.server, partial(reconcile, upstream, parts.writer))
+            jobs = Worker(parts.database, parts.stores.notices.publish, parts.settings, served)
+            tasks.start_soon(_keep_working, "suite", jobs.work)
+        await draining.wait_announced()
+        tasks.cancel_scope.cancel()
+
+
+async def _keep_working(server: str, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await work()
+        except Exception:  # the boundary of background work, as protocol.py is that of calls
+            log.exception("a worker failed, will start again", server=server)
+        await anyio.sleep(_WORK_AGAIN_S)
