@@ -20,8 +20,10 @@ REDIS_CONTRACTS = "tests/contracts/test_limits.py"
 ALONE = (
     "tests/e2e/balanced/",
     "tests/e2e/drills/",
+    "tests/e2e/test_crash.py",
     "tests/e2e/test_kill_switch.py",
     "tests/e2e/test_limits_over_replicas.py",
+    "tests/e2e/test_stdio.py",
     "tests/servers/tickets/jira/",
     "tests/shared/edge/sessions/",
     "tests/shared/edge/test_drain.py",
