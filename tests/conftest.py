@@ -24,7 +24,6 @@ ALONE = (
     "tests/e2e/test_kill_switch.py",
     "tests/e2e/test_limits_over_replicas.py",
     "tests/e2e/test_stdio.py",
-    "tests/servers/tickets/jira/",
     "tests/shared/edge/sessions/",
     "tests/shared/edge/test_drain.py",
 )

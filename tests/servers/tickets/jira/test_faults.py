@@ -18,7 +18,7 @@ Site = tuple[Suite, FakeJira]
 
 @pytest.fixture(scope="module")
 async def site(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Site]:
-    async with over_jira(databases, tmp_path_factory.mktemp("jira"), answer_s=0.6) as opened:
+    async with over_jira(databases, tmp_path_factory.mktemp("jira"), answer_s=1.2) as opened:
         yield opened
 
 
