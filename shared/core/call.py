@@ -8,6 +8,7 @@ from shared.core.asking import Answers, FormT
 from shared.core.caller import Caller
 from shared.core.delegation import NOBODY, OnBehalf
 from shared.core.errors import Misconfigured
+from shared.core.gathering import Gathering, ModelT
 from shared.core.jobs import Jobs
 from shared.core.kept import Kept
 from shared.core.labels import Label
@@ -65,6 +66,7 @@ class Call:
     kept: Kept | None = field(default=None, repr=False)
     open_jobs: Jobs | None = field(default=None, repr=False)
     open_upstream: OtherSystem | None = field(default=None, repr=False)
+    gathering: Gathering = field(default_factory=Gathering, repr=False)
 
     @property
     def jobs(self) -> Jobs:
@@ -117,6 +119,23 @@ class Call:
             Declined: The user would not.
         """
         return self.answers.to(message, form)
+
+    async def gather(self, name: str, make: Callable[[], Awaitable[ModelT]], model: type[ModelT]) -> ModelT:
+        """What a write reads from elsewhere. When other people have to approve the call, what was read at the time of
+        asking is kept, they see what came of it, and it is used when the call is done; nothing is read again.
+
+        Args:
+            name: Of what is read; each name once a call, and the same each time the call is made.
+            make: Reads it, in the caller's name.
+            model: Of what it returns; it goes through JSON.
+        """
+        return await self.gathering.get(name, make, model)
+
+    def based_on(self, kind: str, name: str, version: object) -> None:
+        """Note a version of something of ours that decides what the call does. If it is another one by the time the
+        call is approved and done, nothing is done, and the caller has to ask again.
+        """
+        self.gathering.note(kind, name, version)
 
     def changed(self, uri: str) -> None:
         """Note that the resource changed; `uri` as its template spells it."""

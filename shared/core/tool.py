@@ -96,6 +96,7 @@ class Tool:
         links: The field of its answer that holds resources (`Link`); clients are given them as such, too.
         acr: How strongly the person behind the call must have signed in, at least.
         max_age_s: How long ago that may have been.
+        editable: Fields of its arguments that whoever approves a call may change first.
     """
 
     name: str
@@ -117,6 +118,7 @@ class Tool:
     links: str | None = None
     acr: Acr | None = None
     max_age_s: int | None = None
+    editable: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
