@@ -67,7 +67,7 @@ verify: setup ## Verify the audit chain of this machine's suite
 	@$(BIN)/mcp-suite audit verify
 
 clean: ## Remove the environment and caches; data stays in the data directory
-	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis tests/clients/*/.venv tests/clients/*/node_modules tests/conformance/node_modules
+	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis tests/clients/*/.venv tests/clients/*/node_modules tests/conformance/node_modules tests/e2e/console/axe/node_modules build
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,7 +1,7 @@
 """`python -m compose.database`: roles, tables and demo data in an empty PostgreSQL; may be repeated.
 
 ADMIN_URL          of an administrator
-OWNER_PASSWORD, APP_PASSWORD, READER_PASSWORD, OPERATOR_PASSWORD    what the roles get
+OWNER_PASSWORD, APP_PASSWORD, READER_PASSWORD, OPERATOR_PASSWORD, CONSOLE_PASSWORD    what the roles get
 """
 
 import asyncio
@@ -43,7 +43,8 @@ async def prepare(admin_url: str, passwords: Passwords) -> None:
 
 
 def main() -> None:
-    names = ("ADMIN_URL", "OWNER_PASSWORD", "APP_PASSWORD", "READER_PASSWORD", "OPERATOR_PASSWORD")
+    roles = ("OWNER", "APP", "READER", "OPERATOR", "CONSOLE")
+    names = ("ADMIN_URL", *(f"{role}_PASSWORD" for role in roles))
     if missing := [name for name in names if not os.environ.get(name)]:
         raise Misconfigured(f"set {', '.join(missing)}")
     admin_url, *passwords = (os.environ[name] for name in names)

@@ -32,11 +32,13 @@ from shared.edge.outbound import open_upstream
 from shared.edge.refusals import Refusals
 from shared.edge.sessions.stopped import ending_stopped
 from shared.edge.show_replica import ShowReplica
+from shared.edge.web.mounted import Mounted
+from shared.edge.web.site import open_site
 from shared.parts import Parts
 from shared.state.foreign import open_domain
 from shared.steps.auth import Verifier
 from shared.steps.policy import InForce
-from shared.steps.providers import open_providers
+from shared.steps.providers import Provider, open_providers
 from shared.workers import open_workers
 
 _EXPOSED_HEADERS = ("WWW-Authenticate", "Retry-After", "Mcp-Session-Id", "MCP-Protocol-Version")
@@ -66,6 +68,8 @@ async def open_domains(parts: Parts, servers: Sequence[Server]) -> AsyncGenerato
                 keys, over = parts.keys.ledger, server.over[name]
                 upstream = open_upstream(server.name, name, over, parts.settings, parts.records or parts.database, keys)
                 parts.upstreams[server.name] = await stack.enter_async_context(upstream)
+            if server.open is not None:
+                parts.opened[server.name] = await stack.enter_async_context(server.open(parts.process))
         yield served
 
 
@@ -101,7 +105,7 @@ async def open_app(
     extra: Sequence[BaseRoute] = (),
     draining: Draining | None = None,
 ) -> AsyncGenerator[Application]:
-    """The ASGI application over the parts: one endpoint a server, metadata, probes, and `extra` routes."""
+    """The ASGI application over the parts: one endpoint or site a server, metadata, probes, and `extra` routes."""
     settings = parts.settings
     async with AsyncExitStack() as stack:
         tasks = await stack.enter_async_context(anyio.create_task_group())
@@ -123,17 +127,23 @@ async def open_app(
             streams=streams,
             pressure=parts.pressure,
             draining=draining,
-            exchanges=await stack.enter_async_context(open_exchanges(settings)),
+            exchanges=await stack.enter_async_context(open_exchanges(settings, [server.name for server in servers])),
         )
         served = await stack.enter_async_context(open_domains(parts, servers))
         await stack.enter_async_context(open_workers(parts, served, draining))
         tasks.start_soon(parts.pressure.run)
         routes: list[BaseRoute] = [*health.routes(parts.checks, draining), *extra]
         endpoints: dict[str, ASGIApp] = {}
+        sites: dict[str, ASGIApp] = {}
         for server in served:
             address = addresses[server.name]
             revoked = parts.switches.revoked
             verifier = Verifier(settings, server.name, address.resource, providers, revoked=revoked)
+            if server.web is not None:
+                provider = _signs_in(settings, providers)
+                site = open_site(server, address, parts.pipeline(server), verifier, provider, common, parts.stores.web)
+                sites[address.path] = await stack.enter_async_context(site)
+                continue
             endpoint = Endpoint(server, address, parts.pipeline(server), verifier, common)
             await stack.enter_async_context(endpoint.run())
             gate = endpoints[address.path] = Gate(endpoint, server.name, parts.pressure, refusals, settings)
@@ -143,10 +153,20 @@ async def open_app(
         app: ASGIApp = Starlette(routes=routes, middleware=_middleware(settings))
         if not settings.allowed_origins:  # pages of browsers need the answers' CORS headers
             app = Direct(endpoints, app)
+        if sites:
+            app = Mounted(sites, app)
         app = HostAndOrigin(app, settings, refusals)
         if settings.show_replica:
             app = ShowReplica(app, settings.show_replica)
         yield Application(app, refusals)
+
+
+def _signs_in(settings: Settings, providers: Mapping[str, Provider]) -> Provider:
+    """The provider at which people sign in to what they use in a browser."""
+    url = settings.console_issuer or settings.token_issuer
+    if url not in providers:
+        raise Misconfigured(f"SUITE_CONSOLE_ISSUER is {url}; trusted issuers: {', '.join(providers)}")
+    return providers[url]
 
 
 def _metadata_answer(shown: dict[str, Any]) -> Callable[[Request], Awaitable[JSONResponse]]:

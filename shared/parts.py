@@ -1,30 +1,36 @@
 """What a process has, whichever servers it serves: pool, keys, audit, stores, switches, limits."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import anyio
 import structlog
 
 from shared.core.errors import Failure
+from shared.core.opening import Process
 from shared.core.server import Server
 from shared.core.settings import Settings
 from shared.edge import health
 from shared.edge.outbound import Opened
+from shared.edge.peers import OpenedPeers, open_peers
 from shared.edge.pressure import Pressure
 from shared.pipeline import Pipeline
 from shared.state import sendings
 from shared.state.announcements import CHANNEL, Announcements
+from shared.state.approvals.asking import Asking
 from shared.state.database import Database, open_database
 from shared.state.foreign import Foreign
 from shared.state.jobs.book import Book
 from shared.state.keys import Keys, load_keys
+from shared.state.roles import Urls
 from shared.state.room import BESIDE_OUR_POOL, warn_if_cramped
 from shared.state.stores import Stores, open_stores
 from shared.state.switch_table import purge
 from shared.state.switch_watch import open_switches
 from shared.state.switches import Switches
+from shared.steps.approvals import Approvals
 from shared.steps.audit.recovery import recover
 from shared.steps.audit.writer import Writer, open_writer
 from shared.steps.idempotency import Ledger
@@ -44,6 +50,9 @@ class Parts:
     Attributes:
         records: Where there are upstreams, a small pool for the records of what is sent there: the calls that send
             hold a connection each, and would wait for each other's if they all needed a second one of the same pool.
+        urls: Of the database, by role; those that the process was not given are empty.
+        everything: Every server there is, whether or not this process serves it.
+        opened: What servers opened for themselves (`Server.open`), by server.
     """
 
     settings: Settings
@@ -59,19 +68,43 @@ class Parts:
     upstreams: dict[str, Opened] = field(default_factory=dict[str, Opened])
     records: Database | None = None
     policies: dict[str, InForce] = field(default_factory=dict[str, InForce])
+    peers: OpenedPeers | None = None
+    urls: Urls | None = None
+    everything: Mapping[str, Server] = field(default_factory=dict[str, Server])
+    opened: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def here(self) -> Here:
         """What policies may know of this process."""
         return Here(self.settings.environment, self.settings.read_only)
 
+    @property
+    def process(self) -> Process:
+        """What servers open with what they need of their own."""
+        return Process(
+            settings=self.settings,
+            urls=self.urls,
+            database=self.database,
+            stores=self.stores,
+            keys=self.keys,
+            switches=self.switches,
+            sink=self.writer,
+            checks=self.checks,
+            servers=self.everything,
+            publish=self.stores.notices.publish,
+        )
+
     def pipeline(self, server: Server) -> Pipeline:
         """The request path of one server."""
+        ledger = Ledger(self.database, self.keys.ledger, self.settings, server.name, server.rights)
+        asking = Asking(self.database, self.settings)
+        review_url = f"{self.settings.console_base_url}/approvals"
         return Pipeline(
             sink=self.writer,
             policy=Policy(self.policies[server.name], self.here, self.stores.seen),
             limits=Limits(self.stores.counters, self.settings, server.name, self.stores.spare, self.pressure.pressed),
-            ledger=Ledger(self.database, self.keys.ledger, self.settings, server.name, server.rights),
+            ledger=ledger,
+            approvals=Approvals(asking, ledger, server.name, review_url, self.stores.notices.publish),
             rights=server.rights,
             domain=self.domains.get(server.name, self.database),
             cursor_keys=self.keys.cursors,
@@ -86,12 +119,27 @@ class Parts:
             else None,
             switches=self.switches,
             upstream=self.upstreams.get(server.name),
+            opened=self.opened.get(server.name),
+            peers=self.peers.asked_by(server.name) if self.peers else None,
         )
 
 
 @asynccontextmanager
-async def open_parts(settings: Settings, database_url: str) -> AsyncGenerator[Parts]:
-    """Open everything a process needs, resolve what a dead one left behind, and close in the opposite order."""
+async def open_parts(
+    settings: Settings,
+    database_url: str,
+    *,
+    urls: Urls | None = None,
+    everything: Mapping[str, Server] | None = None,
+) -> AsyncGenerator[Parts]:
+    """Open everything a process needs, resolve what a dead one left behind, and close in the opposite order.
+
+    Args:
+        settings: Of the process.
+        database_url: The application role's.
+        urls: Of the database, by role, for servers that open something of their own.
+        everything: Every server there is, by name, for the same.
+    """
     keys = load_keys(settings)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(database_url, settings))
@@ -119,6 +167,8 @@ async def open_parts(settings: Settings, database_url: str) -> AsyncGenerator[Pa
             beside = settings.model_copy(update={"pool_min": 1, "pool_max": _RECORDS_POOL})
             opened = await stack.enter_async_context(open_database(database_url, beside))
             parts = replace(parts, records=opened)
+        parts = replace(parts, peers=await stack.enter_async_context(open_peers(settings)))
+        parts = replace(parts, urls=urls, everything=everything or {})
         yield parts
 
 

@@ -5,13 +5,17 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
+from shared.core.approvals import Kept
 from shared.core.asking import Answers, Asked
 from shared.core.caller import Caller
+from shared.core.decision import Decision
 from shared.core.delegation import NOBODY, Noted
 from shared.core.errors import Forbidden, InvalidCursor, Suspended, Timeout, Unavailable, UnknownTarget
 from shared.core.labels import Label
+from shared.core.peers import Asking, Peers
 from shared.core.request import Request
 from shared.core.tool import Arguments, Call, Tool
 from shared.core.tracing import span, traced
@@ -24,7 +28,8 @@ from shared.state.metadata import Metadata
 from shared.state.notices import Notices
 from shared.state.seen import Seen
 from shared.state.switches import Switches
-from shared.steps import approvals, audit
+from shared.steps import audit
+from shared.steps.approvals import Approvals
 from shared.steps.idempotency import Ledger, Slot
 from shared.steps.limits import Limiter
 from shared.steps.policy import Policy, enforce
@@ -40,6 +45,7 @@ class Pipeline:
     policy: Policy
     limits: Limiter
     ledger: Ledger
+    approvals: Approvals
     domain: Database | Foreign
     cursor_keys: KeyRing
     deadline_s: float
@@ -50,6 +56,8 @@ class Pipeline:
     rights: Callable[[Caller], Sequence[str]] | None = None
     jobs: Book | None = None
     upstream: Reach | None = None
+    opened: Any = None
+    peers: Peers | None = None
     switches: Switches = field(default_factory=Switches)
 
     async def call(self, request: Request, caller: Caller, tool: Tool | None) -> Redacted:
@@ -64,16 +72,20 @@ class Pipeline:
             async with self.limits.admitted(request, caller, tool) as left:
                 with span("parse"):
                     query = entry.query = tool.parse(request.arguments)
-                decision = await self.policy.decide(caller, tool, query)
-                entry.facts |= decision.facts()
-                enforce(decision, tool)
+                decision = await self._allowed(entry, caller, tool, query)
                 caller = self.policy.narrowed(caller)
-                async with self.ledger.once(entry, caller, tool, query) as slot:
+                case = await self.approvals.case(request, caller, tool, query, decision, entry.facts)
+                if case.edited:  # what people made of it has to be allowed as well
+                    entry.query = case.query
+                    await self.approvals.require_enough(case, await self._allowed(entry, caller, tool, case.query))
+                asked = case.settled(entry.facts)
+                async with asked, self.ledger.once(entry, caller, tool, query, case.key) as slot:
                     answer = slot.answer
                     if answer is None:
-                        answers = Answers(request.answers)
-                        approvals.satisfy(decision, request, tool, query, answers)
-                        answer = slot.answer = await self._answer(entry, caller, tool, query, slot, answers)
+                        run = partial(self._answer, entry, caller, tool, slot)
+                        answers = await case.satisfy(slot, Answers(request.answers), run)
+                        answer = slot.answer = await run(case.query, answers)
+                        case.require_same(slot)
                     # On replay too: the caller's rights may have shrunk.
                     with span("redact"):
                         shown = redact(answer, caller, f"{request.server}:pii")
@@ -82,7 +94,7 @@ class Pipeline:
                     await self._note(entry, caller, tool.labels | slot.labels | shown.labels)
                 if slot.changes and self.notices is not None:
                     await self.notices.publish(request.server, caller.tenant, slot.changes)
-        return replace(shown, left=left)
+        return replace(shown, left=left, needs=case.needs, declared=tool.labels | slot.labels)
 
     async def catalogue(self, request: Request, caller: Caller, tools: Mapping[str, Tool]) -> list[str]:
         """Names of the tools this caller may use, in order of declaration.
@@ -170,6 +182,25 @@ class Pipeline:
             await self._note(entry, caller, tool.labels | slot.labels | shown.labels)
             return shown
 
+    async def own_approval(self, request: Request, caller: Caller, approval_id: str, *, cancel: bool) -> Kept:
+        """What the caller asked other people for, as it stands; given up first, if so wished and nobody has decided.
+
+        Raises:
+            NotFound: There is none, or none of this caller.
+        """
+        async with audit.record(self.sink, request, caller) as entry:
+            await self.limits.admit(request, caller, None)
+            self._refuse_suspended(caller)
+            entry.facts["approval"] = approval_id
+            return await self.approvals.own(caller, approval_id, cancel=cancel)
+
+    async def _allowed(self, entry: audit.Entry, caller: Caller, tool: Tool, query: Arguments) -> Decision:
+        """What policy says, where it is not no."""
+        decision = await self.policy.decide(caller, tool, query)
+        entry.facts |= decision.facts()
+        enforce(decision, tool)
+        return decision
+
     async def _visible(self, request: Request, caller: Caller, tool: Tool | None) -> Tool:
         """The tool, if this caller may use it. Refusals are charged too, or they would be free to repeat."""
         try:
@@ -194,11 +225,12 @@ class Pipeline:
         decision = await self.policy.decide(caller, tool, query)
         enforce(decision, tool)
         answers = Answers({})
-        approvals.satisfy(decision, request, tool, query, answers)
-        return query, await self._run(request, self.policy.narrowed(caller), tool, query, slot, answers)
+        caller = self.policy.narrowed(caller)
+        (await self.approvals.case(request, caller, tool, query, decision)).confirm(answers)
+        return query, await self._run(request, caller, tool, query, slot, answers)
 
     async def _answer(
-        self, entry: audit.Entry, caller: Caller, tool: Tool, query: Arguments, slot: Slot, answers: Answers
+        self, entry: audit.Entry, caller: Caller, tool: Tool, slot: Slot, query: Arguments, answers: Answers
     ) -> Any:
         try:
             return await self._run(entry.request, caller, tool, query, slot, answers)
@@ -222,6 +254,7 @@ class Pipeline:
     ) -> Any:
         rights = self.rights(caller) if self.rights else None
         on_behalf = Noted(request.on_behalf or NOBODY, slot.acted_at)
+        asking = Asking(on_behalf, (*tool.scopes, *tool.elsewhere), slot.labels, request.request_id)
         named = whose(request, caller, tool, query, slot.intent)
         upstream = self.upstream.of(caller, on_behalf, named) if self.upstream else None
         call = Call(
@@ -236,6 +269,10 @@ class Pipeline:
             labels=slot.labels,
             on_behalf=on_behalf,
             open_upstream=upstream,
+            has_opened=self.opened,
+            gathering=slot.gathering,
+            approval=slot.approval,
+            open_peers=self.peers.of(asking) if self.peers else None,
             kept=self.metadata.of(request.server, caller.tenant, rights) if self.metadata else None,
         )
         if self.jobs is not None:

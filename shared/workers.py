@@ -9,10 +9,12 @@ import structlog
 
 from shared.core.background import Background
 from shared.core.server import Server
+from shared.edge.approved import Approved
 from shared.edge.draining import Draining
 from shared.edge.outbound.reconciling import reconcile
 from shared.parts import Parts
 from shared.state.jobs.worker import Worker
+from shared.steps.audit.working import write_once
 
 _WORK_AGAIN_S = 5.0
 
@@ -38,7 +40,14 @@ async def open_workers(
 async def _work(parts: Parts, served: Sequence[Server], draining: Draining) -> None:
     async with anyio.create_task_group() as tasks:
         for server in served:
-            background = Background(parts.database, partial(parts.stores.notices.publish, server.name))
+            tell = partial(parts.stores.notices.publish, server.name)
+            background = Background(
+                parts.database,
+                tell,
+                has_opened=parts.opened.get(server.name),
+                settings=parts.settings,
+                put_on_record=partial(write_once, parts.database, parts.writer, server.name),
+            )
             for worker in server.workers:
                 tasks.start_soon(_keep_working, server.name, partial(worker, background))
         if not parts.settings.read_only:
@@ -46,10 +55,18 @@ async def _work(parts: Parts, served: Sequence[Server], draining: Draining) -> N
             tasks.start_soon(_keep_working, "suite", partial(parts.announcements.run, names))
             for upstream in parts.upstreams.values():
                 tasks.start_soon(_keep_working, upstream.server, partial(reconcile, upstream, parts.writer))
+            tasks.start_soon(_keep_working, "suite", _approved(parts, served).work)
             jobs = Worker(parts.database, parts.stores.notices.publish, parts.settings, served)
             tasks.start_soon(_keep_working, "suite", jobs.work)
         await draining.wait_announced()
         tasks.cancel_scope.cancel()
+
+
+def _approved(parts: Parts, served: Sequence[Server]) -> Approved:
+    """Does what people approved; a pipeline has nothing of its own, so these are as good as those that serve."""
+    pipelines = {server.name: parts.pipeline(server) for server in served}
+    of = {server.name: server for server in served}
+    return Approved(parts.database, parts.settings, of, pipelines, parts.stores.notices.publish)
 
 
 async def _keep_working(server: str, work: Callable[[], Awaitable[None]]) -> None:

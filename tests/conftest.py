@@ -19,10 +19,12 @@ REDIS_CONTRACTS = "tests/contracts/test_limits.py"
 
 ALONE = (
     "tests/e2e/balanced/",
+    "tests/e2e/console/",
     "tests/e2e/drills/",
     "tests/e2e/test_crash.py",
     "tests/e2e/test_kill_switch.py",
     "tests/e2e/test_limits_over_replicas.py",
+    "tests/e2e/test_peers_in_a_fleet.py",
     "tests/e2e/test_stdio.py",
     "tests/shared/edge/sessions/",
     "tests/shared/edge/test_drain.py",
@@ -85,7 +87,7 @@ def databases(postgres: EmbeddedPostgres, role_passwords: Passwords) -> Database
         revisions = {server.name: server.migrations for server in servers.every() if server.migrations}
         await migrate(urls.owner, revisions)
         await demo.seed(urls.owner, customers=200, orders=600)
-        await servers.seed(urls.owner, {"documents", "tickets"})
+        await servers.seed(urls.owner, {"documents", "mail", "tickets"})
         return urls
 
     return Databases(postgres.admin_url, asyncio.run(prepare()))

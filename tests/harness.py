@@ -26,7 +26,7 @@ from shared.edge.address import Address
 from shared.edge.draining import Draining
 from shared.edge.listen import bind
 from shared.edge.refusals import Refusals
-from shared.ops.serving import addresses, identity_provider
+from shared.ops.serving import addresses, as_its_clients, identity_provider
 from shared.parts import Parts, open_parts
 from shared.state.database import connect
 from shared.state.roles import Urls
@@ -58,12 +58,14 @@ class Databases:
         try:
             await connection.execute(f"CREATE DATABASE {name} TEMPLATE {source} OWNER suite_owner")
             await connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
-            await connection.execute(f"GRANT CONNECT ON DATABASE {name} TO suite_app, suite_reader, suite_operator")
+            await connection.execute(
+                f"GRANT CONNECT ON DATABASE {name} TO suite_app, suite_reader, suite_operator, suite_console"
+            )
         finally:
             await connection.close()
         self.made.append(name)
         kept = self.template
-        return Urls(*(_on(url, name) for url in (kept.owner, kept.app, kept.reader, kept.operator)))
+        return Urls(*(_on(url, name) for url in (kept.owner, kept.app, kept.reader, kept.operator, kept.console)))
 
 
 def _on(url: str, database: str) -> str:
@@ -223,12 +225,14 @@ async def open_suite(
         values: dict[str, Any] = {**GENEROUS, "port": port, "data_dir": folder, **given}
         settings = Settings(**values)
         served = served or servers.every()
+        everything = {server.name: server for server in (*servers.every(), *served)}
         where = addresses(settings, served, alone=False)
         provider = identity_provider(settings, served, where)
         assert provider is not None
         draining = Draining()
+        settings = as_its_clients(settings, provider, where)
         async with (
-            open_parts(settings, urls.app) as parts,
+            open_parts(settings, urls.app, urls=urls, everything=everything) as parts,
             open_app(parts, served, where, provider.routes, draining) as app,
             _listening(app.asgi, listening),
         ):

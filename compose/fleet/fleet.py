@@ -9,6 +9,7 @@ import httpx
 from compose.fleet import environment
 from compose.fleet.plan import Plan, free_ports
 from compose.fleet.process import Process
+from compose.fleet.program import Program
 from compose.proxy.balancer import Balancer, run_balancer
 from compose.proxy.topology import Replica, Topology
 from shared.state.roles import Urls
@@ -74,11 +75,13 @@ async def open_fleet(plan: Plan, urls: Urls, redis_url: str) -> AsyncGenerator[F
     plan.logs.mkdir(mode=0o700, exist_ok=True)
     provider_port, *ports = free_ports(1 + len(plan.programs) * plan.replicas)
     provider = _provider(plan, provider_port)
-    shared = environment.shared_settings(plan, urls, redis_url) | {"SUITE_JWKS_URL": provider.probe}
-    replicas = _replicas(plan, shared, ports)
+    shared = environment.shared_settings(plan, urls, redis_url)
+    shared |= environment.where_provider_listens(f"http://127.0.0.1:{provider_port}")
+    replicas = _replicas(plan, shared, ports, urls)
     known = {name: [Replica(one.name, f"127.0.0.1:{one.port}") for one in group] for name, group in replicas.items()}
-    topology = Topology(known, f"127.0.0.1:{provider_port}", port=plan.port)
+    topology = Topology(known, f"127.0.0.1:{provider_port}", port=plan.port, sites=plan.sites)
     with run_balancer(topology, folder=plan.folder / "balancer") as balancer:
+        environment.keep_trust(plan)
         fleet = Fleet(plan, balancer, provider, replicas)
         try:
             for process in fleet.processes:
@@ -101,20 +104,21 @@ def _provider(plan: Plan, port: int) -> Process:
     )
 
 
-def _replicas(plan: Plan, shared: Mapping[str, str], ports: Iterable[int]) -> dict[str, list[Process]]:
+def _replicas(plan: Plan, shared: Mapping[str, str], ports: Iterable[int], urls: Urls) -> dict[str, list[Process]]:
     free = iter(ports)
     return {
         program.server.name: [
-            _replica(plan, f"{program.server.name}-{number}", program.command, shared, next(free))
+            _replica(plan, f"{program.server.name}-{number}", program, shared, next(free), urls)
             for number in range(1, plan.replicas + 1)
         ]
         for program in plan.programs
     }
 
 
-def _replica(plan: Plan, name: str, command: Sequence[str], shared: Mapping[str, str], port: int) -> Process:
-    told = environment.of_replica(shared, port, plan.folder / name)
-    return Process(name, command, told, port, f"http://127.0.0.1:{port}/readyz", plan.logs / f"{name}.log")
+def _replica(plan: Plan, name: str, program: Program, shared: Mapping[str, str], port: int, urls: Urls) -> Process:
+    own = environment.of_server(plan, program.server.name, urls)
+    told = environment.of_replica(shared, port, plan.folder / name, own)
+    return Process(name, program.command, told, port, f"http://127.0.0.1:{port}/readyz", plan.logs / f"{name}.log")
 
 
 def _up(states: Mapping[str, str]) -> set[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from compose.fleet.program import Program
 from compose.idp.provider import IdentityProvider
+from compose.proxy.certificate import AUTHORITY
 from shared.ops.serving import scopes_of
 
 
@@ -37,6 +38,16 @@ class Plan:
         return self.folder / "logs"
 
     @property
+    def authority(self) -> Path:
+        """The certificate by which the balancer is trusted."""
+        return self.folder / "balancer" / AUTHORITY
+
+    @property
+    def trusted(self) -> Path:
+        """The authorities whose certificates replicas accept, that one among them."""
+        return self.folder / "trusted.pem"
+
+    @property
     def issuer(self) -> str:
         return f"{self.base_url}/idp"
 
@@ -46,7 +57,12 @@ class Plan:
         return {self.url(program.server.name): scopes_of(program.server) for program in self.programs}
 
     def url(self, server: str) -> str:
-        return f"{self.base_url}/{server}/mcp"
+        return f"{self.base_url}/{server}" if server in self.sites else f"{self.base_url}/{server}/mcp"
+
+    @cached_property
+    def sites(self) -> frozenset[str]:
+        """Names of those that people use in a browser."""
+        return frozenset(program.server.name for program in self.programs if program.server.web)
 
     def provider(self) -> IdentityProvider:
         """The mock provider with the keys of the fleet's own, to mint tokens that the fleet takes."""

@@ -2,7 +2,9 @@
 
 IDP_ISSUER         the issuer, as browsers and servers reach it
 IDP_RESOURCES      JSON object: resource identifier → list of scopes
+IDP_SERVERS        JSON list of servers that exchange tokens: `[id, resource identifier, secret]`
 IDP_ALLOWED_HOSTS  more Host names to answer to, separated by blanks
+IDP_CLIENTS        JSON list of web applications that need not register: `[id, name, redirect URI, secret or null]`
 IDP_KEYS_DIR       where keys and machine secrets are kept; in memory without it
 IDP_ALGORITHM      what it signs with, IDP_ACCESS_TOKENS `jwt` or `opaque`, IDP_SHAPE whose claims tokens have
 IDP_ENVIRONMENT    `dev` also reads client metadata documents over http from this computer
@@ -17,6 +19,7 @@ from typing import Any
 import orjson
 import uvicorn
 
+from compose.idp.clients import server_client, web_client
 from compose.idp.provider import IdentityProvider, idp_app
 from shared.core.errors import Misconfigured
 
@@ -30,6 +33,10 @@ def main() -> None:
         issuer,
         resources=orjson.loads(resources),
         keys_dir=Path(keys_dir) if keys_dir else None,
+        clients=[
+            *(web_client(*told) for told in orjson.loads(setting("IDP_CLIENTS", "[]"))),
+            *(server_client(*told) for told in orjson.loads(setting("IDP_SERVERS", "[]"))),
+        ],
         algorithm=setting("IDP_ALGORITHM", "ES256"),
         access_tokens="opaque" if setting("IDP_ACCESS_TOKENS") == "opaque" else "jwt",
         shape=setting("IDP_SHAPE", "suite"),

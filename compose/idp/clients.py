@@ -56,6 +56,7 @@ class Clients:
         capacity: int = 500,
         resources: Iterable[str] = (),
         documents: Documents | None = None,
+        fixed: Iterable[Client] = (),
     ) -> None:
         self._capacity = capacity
         self._documents = documents
@@ -63,10 +64,11 @@ class Clients:
         names = {resource_server_id(resource): resource for resource in resources}
         self._pairs = client_keys.kept(MACHINES, keys_dir)
         self._pairs |= {name: client_keys.derived(secret, name) for name in names}
-        fixed = _machine_clients(_machine_secrets(keys_dir)) | _resource_clients(names, secret)
+        known = _machine_clients(_machine_secrets(keys_dir)) | _resource_clients(names, secret)
         self._fixed = {
-            name: replace(client, keys=(client_keys.public(self._pairs[name]),)) for name, client in fixed.items()
+            name: replace(client, keys=(client_keys.public(self._pairs[name]),)) for name, client in known.items()
         }
+        self._fixed |= {client.id: client for client in fixed}
         self._registered: dict[str, Client] = {}
 
     def add(self, client: Client) -> None:
@@ -142,3 +144,18 @@ def _resource_clients(names: Mapping[str, str], key: bytes) -> dict[str, Client]
         secret = hmac.new(key, resource.encode(), sha256).hexdigest()
         made[name] = Client(name, resource, _METHODS, secret=secret, grant_types=(), resource=resource)
     return made
+
+
+def server_client(client_id: str, resource: str, secret: str) -> Client:
+    """A resource server under a name and secret of its own, beside those that are derived for it: for servers that
+    share no files with the provider.
+    """
+    methods = ("client_secret_basic", "client_secret_post")
+    return Client(client_id, resource, methods, secret=secret, grant_types=(), resource=resource)
+
+
+def web_client(client_id: str, name: str, callback: str, secret: str | None) -> Client:
+    """A web application that signs people in and gets refresh tokens; a public one without a secret."""
+    methods = ("client_secret_basic", "client_secret_post") if secret else ("none",)
+    grants = ("authorization_code", "refresh_token")
+    return Client(client_id, name, methods, (callback,), secret, grants)

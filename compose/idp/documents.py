@@ -11,9 +11,9 @@ from compose.idp import redirects
 from compose.idp.allowance import Allowance
 from compose.idp.events import Events
 from compose.idp.expiring import Expiring
-from compose.idp.guarded import Guarded, Judge, is_loopback_address, is_public_address
 from compose.idp.refusals import OAuthError
 from compose.idp.visible import visible
+from shared.state.guarded import Guarded, Judge, is_loopback_address, is_public_address
 from shared.state.http import BadAnswer, get_json
 
 LIMIT_BYTES = 5 * 1024

@@ -23,6 +23,12 @@ class Persona:
     acr: str
 
 
+_CONSOLE = (
+    *("approvals:own", "approvals:read", "approvals:decide", "audit:read", "audit:export"),
+    *("catalogue:read", "switches:write", "health:read"),
+)
+"""All there is to do in the console."""
+
 _ALL = (
     Persona(
         key="support",
@@ -31,7 +37,10 @@ _ALL = (
         summary="Answers customers and works on tickets. Reads records, without personal data, and documents.",
         tenant="acme",
         roles=("support",),
-        scopes=("customers:read", "documents:read", "tickets:write", "tickets:internal"),
+        scopes=(
+            *("customers:read", "customers:contact", "documents:read", "tickets:write", "tickets:internal"),
+            *("mail:send", "approvals:own"),
+        ),
         acr="aal1",
     ),
     Persona(
@@ -42,8 +51,10 @@ _ALL = (
         tenant="acme",
         roles=("sales", "manager"),
         scopes=(
-            *("customers:write", "customers:pii", "documents:write", "documents:restricted", "documents:pii"),
+            *("customers:write", "customers:pii", "customers:contact"),
+            *("documents:write", "documents:restricted", "documents:pii"),
             *("tickets:bulk", "tickets:export", "tickets:internal", "tickets:pii"),
+            *("mail:send", "mail:bulk", "mail:pii", "approvals:own", "approvals:decide"),
         ),
         acr="aal1",
     ),
@@ -54,7 +65,10 @@ _ALL = (
         summary="Decides what others asked for. Reads records.",
         tenant="acme",
         roles=("approver",),
-        scopes=("approvals:decide", "customers:read", "documents:read", "tickets:read"),
+        scopes=(
+            *("approvals:own", "approvals:decide", "customers:read", "documents:read", "tickets:read"),
+            *("mail:read", "mail:pii"),
+        ),
         acr="aal2",
     ),
     Persona(
@@ -64,17 +78,20 @@ _ALL = (
         summary="Reads the audit trail and the records it speaks of.",
         tenant="acme",
         roles=("auditor",),
-        scopes=("audit:read", "customers:read", "documents:confidential", "tickets:internal"),
+        scopes=(
+            *("audit:read", "audit:export", "approvals:own", "approvals:read", "catalogue:read", "health:read"),
+            *("customers:read", "documents:confidential", "tickets:internal", "mail:read"),
+        ),
         acr="aal2",
     ),
     Persona(
         key="admin",
         subject="acme-admin",
         name="Administrator",
-        summary="May do everything with customers, documents and tickets.",
+        summary="May do everything with customers, documents, tickets and mail.",
         tenant="acme",
         roles=("admin",),
-        scopes=("customers:admin", "documents:admin", "tickets:admin", "audit:read"),
+        scopes=("customers:admin", "documents:admin", "tickets:admin", "mail:admin", *_CONSOLE),
         acr="aal2",
     ),
     Persona(
@@ -84,7 +101,7 @@ _ALL = (
         summary="May do everything, in the other tenant.",
         tenant="globex",
         roles=("admin",),
-        scopes=("customers:admin", "documents:admin", "tickets:admin"),
+        scopes=("customers:admin", "documents:admin", "tickets:admin", "mail:admin", *_CONSOLE),
         acr="aal2",
     ),
 )

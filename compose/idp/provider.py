@@ -17,12 +17,11 @@ from compose.idp import metadata
 from compose.idp.authorization import Authorization
 from compose.idp.client_assertions import ClientAssertions
 from compose.idp.client_authentication import ClientAuthentication
-from compose.idp.clients import Clients, resource_server_id
+from compose.idp.clients import Client, Clients, resource_server_id
 from compose.idp.codes import Codes
 from compose.idp.documents import Documents
 from compose.idp.events import Events, Sink
 from compose.idp.exchange import TokenExchange
-from compose.idp.guarded import Guarded, Judge
 from compose.idp.id_tokens import IdTokens
 from compose.idp.inspection import Inspection
 from compose.idp.issuance import Issuance
@@ -38,6 +37,7 @@ from compose.idp.shapes import SHAPES
 from compose.idp.tokens import MINTED_CLIENT, TOKEN_LIFETIME_S, AccessTokens, Form
 from compose.idp.userinfo import UserInfo
 from shared.core.errors import Misconfigured
+from shared.state.guarded import Guarded, Judge
 
 _BODY_BYTES = 16 * 1024
 _PUBLIC = {"Cache-Control": "public, max-age=60"}
@@ -60,6 +60,7 @@ class IdentityProvider:
         registrations_per_minute: Of dynamic clients, over everybody.
         loopback_documents: Read client metadata documents over http from this computer too: for development.
         connect: Opens the transport metadata documents are read over.
+        clients: Programs that need not register, e.g. the console.
         on_event: Told what happens (`compose.idp.events`), before the answer to it leaves.
 
     Raises:
@@ -80,6 +81,7 @@ class IdentityProvider:
         registrations_per_minute: int = 60,
         loopback_documents: bool = False,
         connect: Callable[[Judge], httpx.AsyncBaseTransport] = Guarded,
+        clients: Sequence[Client] = (),
         on_event: Sink | None = None,
     ) -> None:
         if shape not in SHAPES:
@@ -92,7 +94,7 @@ class IdentityProvider:
         self._resources = Resources(resources, issuer)
         self._keys = SigningKeys(clock, keys_dir, algorithm)
         documents = Documents(events, clock, loopback=loopback_documents, connect=connect)
-        self._clients = Clients(keys_dir, resources=self._resources.uris, documents=documents)
+        self._clients = Clients(keys_dir, resources=self._resources.uris, documents=documents, fixed=clients)
         self._form = Form(shape, opaque=access_tokens == "opaque")
         self._tokens = AccessTokens(issuer, self._keys, clock, self._form)
         self._metadata = metadata.describe(issuer, self._resources.scopes, algorithm)

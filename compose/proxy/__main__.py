@@ -20,6 +20,9 @@ def write(
     server: Annotated[list[str], typer.Option(help="NAME=HOST:PORT of one replica; again for the next.")],
     into: Annotated[Path, typer.Option(help="Where the configuration and, without --certificate, one is put.")],
     kind: Annotated[Kind, typer.Option(help="Which balancer.")] = "haproxy",
+    site: Annotated[
+        list[str] | None, typer.Option(help="Name of a server that people use in a browser; again for the next.")
+    ] = None,
     identity_provider: Annotated[str | None, typer.Option(help="HOST:PORT of the mock provider.")] = None,
     host: Annotated[str, typer.Option(help="Address the balancer listens on.")] = "0.0.0.0",  # noqa: S104 - its purpose
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port it listens on.")] = 8443,
@@ -31,7 +34,8 @@ def write(
     sockets: Annotated[Path, typer.Option(help="Folder for HAProxy's sockets, or nginx's buffers.")] = Path("/run"),
 ) -> None:
     """Write what a balancer needs into a folder."""
-    topology = Topology(_replicas(server), identity_provider, host, port, body_limit, by_dns=by_dns, health=health)
+    replicas, sites = _replicas(server), frozenset(site or ())
+    topology = Topology(replicas, identity_provider, host, port, body_limit, by_dns=by_dns, health=health, sites=sites)
     if certificate is None:
         keep_certificate(into, name or ["localhost", "127.0.0.1"])
     files = Files(

@@ -65,10 +65,10 @@ def _haproxy(topology: Topology, files: Files) -> str:
     routes: list[str] = []
     backends: list[str] = []
     for server in topology.servers:
-        paths = f"{{ path {_endpoint(server)} {_METADATA}{_endpoint(server)} }}"
         # Where none is ready, those that live still say why not, in words each era of clients understands.
-        routes += [f"    use_backend {server} if {paths} {{ nbsrv({server}) gt 0 }}"]
-        routes += [f"    use_backend {server}.alive if {paths}"]
+        for paths in _haproxy_paths(topology, server):
+            routes += [f"    use_backend {server} if {paths} {{ nbsrv({server}) gt 0 }}"]
+            routes += [f"    use_backend {server}.alive if {paths}"]
         for name, probe in ((server, "/readyz"), (f"{server}.alive", "/livez")):
             replicas = _haproxy_servers(topology, server)
             backends.append(_fill("haproxy-server.cfg", name=name, probe=probe, replicas=replicas))
@@ -87,13 +87,20 @@ def _haproxy(topology: Topology, files: Files) -> str:
         stall=2 * topology.patience_s,
         body_limit=topology.body_limit_bytes + _SPARE_BYTES,
         health=_fill("haproxy-health.cfg", health=topology.health) if topology.health else "",
-        mcp_paths=" ".join(map(_endpoint, topology.servers)) or "-m bool false",
+        mcp_paths=" ".join(_endpoint(name) for name in topology.servers if name not in topology.sites)
+        or "-m bool false",
         routes="".join(f"{route}\n" for route in routes),
         backends="".join(backends),
     )
 
 
 _IDP_METADATA = ("/.well-known/oauth-authorization-server/idp", "/.well-known/openid-configuration/idp")
+
+
+def _haproxy_paths(topology: Topology, server: str) -> list[str]:
+    if server in topology.sites:
+        return [f"{{ path /{server} }}", f"{{ path_beg /{server}/ }}"]
+    return [f"{{ path {_endpoint(server)} {_METADATA}{_endpoint(server)} }}"]
 
 
 def _haproxy_servers(topology: Topology, server: str) -> str:
@@ -112,6 +119,13 @@ def _endpoint(server: str) -> str:
     return f"/{server}/mcp"
 
 
+def _nginx_paths(topology: Topology, server: str) -> dict[str, str]:
+    """Each path, and how long an answer may keep silent there."""
+    if server in topology.sites:
+        return {f"= /{server}": "30s", f"/{server}/": "1h"}
+    return {f"= {_endpoint(server)}": "1h", f"= {_METADATA}{_endpoint(server)}": "30s"}
+
+
 def _nginx(topology: Topology, files: Files, drained: Drained) -> str:
     upstreams: list[str] = []
     routes: list[str] = []
@@ -121,9 +135,8 @@ def _nginx(topology: Topology, files: Files, drained: Drained) -> str:
             for replica in replicas
         ]
         upstreams.append(_fill("nginx-upstream.conf", name=server, replicas="\n".join(lines)))
-        routes.append(_fill("nginx-route.conf", path=f"= {_endpoint(server)}", upstream=server, patience="1h"))
-        metadata = f"= {_METADATA}{_endpoint(server)}"
-        routes.append(_fill("nginx-route.conf", path=metadata, upstream=server, patience="30s"))
+        for path, patience in _nginx_paths(topology, server).items():
+            routes.append(_fill("nginx-route.conf", path=path, upstream=server, patience=patience))
     if topology.identity_provider:
         lines = [f"        server {topology.identity_provider};"]
         upstreams.append(_fill("nginx-upstream.conf", name=".idp", replicas="\n".join(lines)))

@@ -34,6 +34,7 @@ class Topology:
 
     Attributes:
         servers: Name of each server → its replicas. They answer at `/{server}/mcp`.
+        sites: Those of them that people use in a browser, and that answer at and below `/{server}`.
         identity_provider: HOST:PORT of the mock provider, whose issuer is `{base_url}/idp`; None for one elsewhere.
         host: Address to listen on.
         port: Port to listen on.
@@ -57,6 +58,7 @@ class Topology:
     by_dns: bool = False
     nameserver: str | None = None
     health: str | None = None
+    sites: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         replicas = [replica for group in self.servers.values() for replica in group]

@@ -13,6 +13,7 @@ from shared.core.jobs import Jobs
 from shared.core.kept import Kept
 from shared.core.labels import Label
 from shared.core.models import Arguments
+from shared.core.peers import Peer
 from shared.core.request import Progress
 from shared.core.upstreams import OtherSystem
 
@@ -51,6 +52,8 @@ class Call:
         kept: Metadata of calls before this one, where any is kept; tools use `metadata`.
         jobs: The caller's long-running work; only at servers that declare any.
         upstream: The system that the server works over, where it keeps no data of its own.
+        opened: What the server opened for this process (`Server.open`).
+        approval: The id of the approval under which the call is done, where people had to give one.
     """
 
     caller: Caller
@@ -66,7 +69,10 @@ class Call:
     kept: Kept | None = field(default=None, repr=False)
     open_jobs: Jobs | None = field(default=None, repr=False)
     open_upstream: OtherSystem | None = field(default=None, repr=False)
+    open_peers: Callable[[str], Peer] | None = field(default=None, repr=False)
+    has_opened: Any = field(default=None, repr=False)
     gathering: Gathering = field(default_factory=Gathering, repr=False)
+    approval: str | None = None
 
     @property
     def jobs(self) -> Jobs:
@@ -79,6 +85,22 @@ class Call:
         if self.open_upstream is None:
             raise Misconfigured("only servers over another system have an upstream")
         return self.open_upstream
+
+    @property
+    def opened(self) -> Any:
+        if self.has_opened is None:
+            raise Misconfigured("only servers that declare `open` have something opened")
+        return self.has_opened
+
+    def peer(self, server: str) -> Peer:
+        """Another server of ours, asked in the caller's name.
+
+        Raises:
+            Misconfigured: There is no such server.
+        """
+        if self.open_peers is None:
+            raise Misconfigured(f"nothing here asks other servers, {server} among them")
+        return self.open_peers(server)
 
     @property
     def transaction(self) -> Queries:

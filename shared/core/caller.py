@@ -37,6 +37,7 @@ class Caller:
         token_id: `jti`, for revocation and audit.
         session_id: `sid`: the login at the identity provider that all its tokens share, if it says so.
         expires_at: When the token ends; seconds since the epoch.
+        through: Which of our own servers acts for the subject just now, by the client it is at the issuer; else None.
     """
 
     subject: str
@@ -52,6 +53,7 @@ class Caller:
     token_id: str | None = None
     session_id: str | None = None
     expires_at: int = 0
+    through: str | None = None
 
     @property
     def actor(self) -> str | None:

@@ -13,6 +13,11 @@ __all__ = ["NOBODY", "Noted", "OnBehalf"]
 class OnBehalf(Protocol):
     """What a tool may do elsewhere in its caller's name."""
 
+    @property
+    def granted(self) -> frozenset[str]:
+        """The scopes of the caller's token, with what they imply, of whatever server."""
+        ...
+
     async def token(self, resource: str, scopes: Sequence[str], *, instead_of: SecretStr | None = None) -> SecretStr:
         """A token for `resource` that speaks for the caller and names our server as who acts (RFC 8693).
 
@@ -39,6 +44,10 @@ class Noted:
         self._on_behalf = on_behalf
         self._where = where
 
+    @property
+    def granted(self) -> frozenset[str]:
+        return self._on_behalf.granted
+
     async def token(self, resource: str, scopes: Sequence[str], *, instead_of: SecretStr | None = None) -> SecretStr:
         token = await self._on_behalf.token(resource, scopes, instead_of=instead_of)
         if resource not in self._where:
@@ -47,6 +56,8 @@ class Noted:
 
 
 class _Nobody:
+    granted: frozenset[str] = frozenset()
+
     async def token(self, resource: str, scopes: Sequence[str], *, instead_of: SecretStr | None = None) -> SecretStr:
         del resource, scopes, instead_of
         raise CannotDelegate(

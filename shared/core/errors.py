@@ -13,6 +13,8 @@
     │   ├─ Forbidden       the caller lacks a scope; it is named
     │   ├─ Denied          policy says no to this caller or these arguments; it says why
     │   ├─ NeedsApproval   other people have to approve it first
+    │   ├─ Rejected        they said no
+    │   ├─ Lapsed          they were asked too long ago, or it is not what they were asked any more
     │   ├─ StepUp          a person has to sign in again, or more strongly
     │   ├─ Suspended       an administrator stopped this user, client or tenant
     │   ├─ Declined        the user was asked and said no
@@ -185,13 +187,34 @@ class Denied(Failure):
 
 
 class NeedsApproval(Failure):
-    """Policy wants so many other people to approve the call before it is done."""
+    """Policy wants so many other people to approve the call before it is done.
+
+    Args:
+        reason: As the policy states it.
+        policies: The names of the policies that want it.
+        approvals: How many people.
+        about: What to know of what they were asked: `approval_id`, `status`, `expires_at`, `review_url`, `decided`.
+    """
 
     code = "needs_approval"
 
-    def __init__(self, message: str, reason: str, policies: Sequence[str], approvals: int) -> None:
-        super().__init__(message, reason=reason, policies=list(policies), approvals=approvals)
+    def __init__(self, message: str, reason: str, policies: Sequence[str], approvals: int, **about: Any) -> None:
+        super().__init__(message, reason=reason, policies=list(policies), approvals=approvals, **about)
         self.approvals = approvals
+
+
+class Rejected(Failure):
+    """The people who were asked to approve the call said no; nothing was done."""
+
+    code = "rejected"
+
+
+class Lapsed(Failure):
+    """What people were asked to approve counts no more: it was cancelled, its time was over, or something that they
+    were shown is different by now. Nothing was done.
+    """
+
+    code = "approval_lapsed"
 
 
 class StepUp(Failure):

@@ -19,6 +19,22 @@ TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 Text = Annotated[str, Field(min_length=1)]
 
 
+class OwnClient(BaseModel):
+    """What one of our servers is called at a provider, and how it proves it: with a secret or a key. Processes that do
+    not serve it need the `client_id` alone: it tells them who acts in a caller's name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    client_id: Text
+    client_secret: SecretStr | None = None
+    client_key: Path | None = None
+
+    @property
+    def proves_itself(self) -> bool:
+        return self.client_secret is not None or self.client_key is not None
+
+
 class Issuer(BaseModel):
     """One identity provider: `SUITE_ISSUERS__ACME__URL=https://login.acme.example` and so on, or all of
     `SUITE_ISSUERS` as JSON. docs/identity-providers.md has the settings of well-known ones.
@@ -96,6 +112,13 @@ class Issuer(BaseModel):
         Literal["resource", "audience"],
         Field(description="What names the other server in an exchange; Okta, Auth0 and Keycloak want `audience`."),
     ] = "resource"
+    clients: Annotated[
+        dict[str, OwnClient],
+        Field(
+            description="By server, what it is called there: `client_id`, and `client_secret` or `client_key` where it "
+            "acts in its callers' names at other servers. Servers without an entry use the three settings below."
+        ),
+    ] = {}
     client_id: Annotated[Text | None, Field(description="What our servers are called there.")] = None
     client_secret: Annotated[SecretStr | None, Field(description="How they prove it: a secret,")] = None
     client_key: Annotated[
@@ -111,6 +134,20 @@ class Issuer(BaseModel):
         if self.tenant is not None:
             return frozenset({self.tenant})
         return frozenset(self.tenants.values()) if self.tenants else None
+
+    def as_client(self, server: str) -> "Issuer | None":
+        """The same provider with the client that this server is there; None if it can prove to be none."""
+        own = self.clients.get(server)
+        if own is None:
+            return self if self.client_id is not None else None
+        if not own.proves_itself:
+            return None
+        told = {name: getattr(own, name) for name in ("client_id", "client_secret", "client_key")}
+        return self.model_copy(update=told)
+
+    def server_named(self, client: str) -> str | None:
+        """The server of ours that the provider calls so, where it has a client of its own."""
+        return next((server for server, own in self.clients.items() if own.client_id == client), None)
 
     def words_for(self, acr: str | None) -> tuple[str, ...]:
         """The provider's words for a sign-in that is at least as strong, the weakest first (RFC 9470 §3)."""
@@ -149,8 +186,19 @@ def _require_whole(name: str, issuer: Issuer, *, alone: bool) -> None:
         raise Misconfigured(f"issuer {name}: {bad[0]!r} is no tenant's name: a-z, 0-9, - and _, at most 63")
     if issuer.introspect != "never" or issuer.client_id:
         _require_credentials(name, issuer)
+    _require_own_clients(name, issuer)
 
 
 def _require_credentials(name: str, issuer: Issuer) -> None:
     if issuer.client_id is None or (issuer.client_secret is None) == (issuer.client_key is None):
         raise Misconfigured(f"issuer {name} needs a client_id, and a client_secret or a client_key: one of the two")
+
+
+def _require_own_clients(name: str, issuer: Issuer) -> None:
+    for server, own in issuer.clients.items():
+        if own.client_secret is not None and own.client_key is not None:
+            raise Misconfigured(
+                f"issuer {name}: clients.{server} has a client_secret and a client_key; set one of them"
+            )
+        if issuer.server_named(own.client_id) != server or own.client_id == issuer.client_id:
+            raise Misconfigured(f"issuer {name}: clients.{server} has the client_id of another; each is its own client")

@@ -192,6 +192,7 @@ REPLAYS = Counter(
 BACKEND_S = Histogram(
     "backend_duration_seconds",
     "One round trip. postgres: a statement; redis: a script; jwks, introspection, exchange: the identity provider; "
+    "smtp: until the mail relay is ready; "
     "audit: `write` is what a call waits until its record is durable, `store` the commit of one batch.",
     *("backend", "operation"),
 )
@@ -217,6 +218,20 @@ SWITCHES_AGE_S = Gauge(
     "switches_age_seconds",
     "How long ago the process last knew for certain what is switched off; above 5 it is not ready.",
 )
+MAILS = Counter(
+    "mail_attempts_total",
+    "Mails handed to the relay; became: `taken`, `refused` for good, `later`, `lost` before the text, `unknown` after "
+    "it, `worker_lost`: the same, since the worker died.",
+    "became",
+)
+MAIL_S = Histogram("mail_attempt_seconds", "One mail, from its sender's name to the relay's answer.", "became")
+MAILS_ENDED = Counter("mails_ended_total", "Mails that came to an end; state: `sent`, `failed`, `dead`.", "state")
+MAILS_WAITING = Gauge(
+    "mails_waiting",
+    "Mails of all tenants that wait; every replica tells the same, as it last looked. state: `due`, `later`.",
+    "state",
+)
+MAIL_RELAY = Gauge("mail_relay", "state: `left_alone`, 1 while the process does not ask the relay.", "state")
 TELEMETRY_DROPPED = Counter(
     "telemetry_dropped_total",
     "Telemetry nobody got. signal: `spans`, `metrics`, `log_lines`; reason: `queue_full`, `not_delivered`.",
@@ -246,5 +261,10 @@ ALL: tuple[Metric, ...] = (
     BUS_LOST,
     METADATA_LOOKUPS,
     SWITCHES_AGE_S,
+    MAILS,
+    MAIL_S,
+    MAILS_ENDED,
+    MAILS_WAITING,
+    MAIL_RELAY,
     TELEMETRY_DROPPED,
 )

@@ -28,6 +28,8 @@ class Request:
         round_id: Of a repeated request, the secret that its first round was given; the ledger honours it once.
         progress: Where the client wants to hear of progress.
         on_behalf: What may be done elsewhere in the caller's name, where the request came with a token.
+        can_ask: Whether the caller's own user can be asked in this request.
+        approval: The id of what was approved, where a worker does it and not the caller.
     """
 
     server: str
@@ -44,3 +46,5 @@ class Request:
     round_id: str | None = None
     progress: Progress | None = None
     on_behalf: OnBehalf | None = field(default=None, repr=False, compare=False)
+    can_ask: bool = True
+    approval: str | None = None

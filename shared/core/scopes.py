@@ -6,7 +6,19 @@ MCP requires scope hierarchies to be honoured when sufficiency is judged (2026-0
 from collections.abc import Iterable
 
 IMPLIED_VERBS: dict[str, tuple[str, ...]] = {
-    "admin": ("write", "export", "bulk", "pii", "internal", "send", "decide", "restricted", "confidential", "read"),
+    "admin": (
+        "write",
+        "export",
+        "bulk",
+        "pii",
+        "contact",
+        "internal",
+        "send",
+        "decide",
+        "restricted",
+        "confidential",
+        "read",
+    ),
     "write": ("read",),
     "export": ("read",),
     "bulk": ("write", "read"),
@@ -16,7 +28,8 @@ IMPLIED_VERBS: dict[str, tuple[str, ...]] = {
     "confidential": ("read",),
     "restricted": ("confidential", "read"),
 }
-"""What each verb includes, on the same server. `pii` is a right of its own: `write` shows no personal data."""
+"""What each verb includes, on the same server. `pii` is a right of its own: `write` shows no personal data. So is
+`contact`: to have people written to, by a server that sees their addresses, without seeing them."""
 
 
 def expand(scopes: Iterable[str]) -> frozenset[str]:

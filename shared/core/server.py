@@ -1,17 +1,22 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from shared.core.background import Background
 from shared.core.caller import Caller
 from shared.core.errors import Misconfigured
+from shared.core.opening import Process
 from shared.core.over import Over
 from shared.core.tool import Toolset
 from shared.core.views import Views
+from shared.core.web import Web
 from shared.core.whole import require_whole
 from shared.core.work import Work
 
 Worker = Callable[[Background], Awaitable[None]]
+Open = Callable[[Process], AbstractAsyncContextManager[Any]]
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class Server:
         rights: What of the caller its row-level security asks for, beyond the tenant: the words of `app.rights`.
         views: What it needs and offers over a company's own database, if it can be served from one.
         over: What it offers over other people's systems, by the name of the upstream in the settings.
+        web: Its pages, where people use it in a browser; it is not offered over MCP then (docs/decisions/0042).
+        open: Opens, once a process, what its tools and workers reach as `call.opened` and `background.opened`.
 
     Raises:
         Misconfigured: Its tools begin work that nobody does, or that a client could not follow.
@@ -48,6 +55,8 @@ class Server:
     rights: Callable[[Caller], Sequence[str]] | None = None
     views: Views | None = None
     over: Mapping[str, Over] = field(default_factory=dict[str, Over])
+    web: Web | None = None
+    open: Open | None = None
 
     def __post_init__(self) -> None:
         require_whole(self.tools)

@@ -5,11 +5,22 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.core.approval_settings import ApprovalEscalate, ApprovalsKept, ApprovalsPerUser, ApprovalTtl, ConsoleUrl
 from shared.core.caller import Acr
+from shared.core.console_settings import (
+    ConsoleAbsolute,
+    ConsoleClientId,
+    ConsoleClientSecret,
+    ConsoleIdle,
+    ConsoleIssuer,
+)
 from shared.core.issuers import Issuer, require_apart
 from shared.core.job_settings import JobLease, JobsAtATime, JobsKept
 from shared.core.keeping import EmbeddedSource, MetadataEntries, MetadataTtl
+from shared.core.notify_settings import Notify, require_signed
+from shared.core.peer_settings import PeerResources, PeerUrls, require_private
 from shared.core.safety import require_safe
+from shared.core.smtp_settings import Delivery, Smtp, require_guarded
 from shared.core.upstreams import Upstream, require_reachable
 from shared.core.words import Secrets, Words
 
@@ -198,6 +209,10 @@ class Settings(BaseSettings):
         SecretStr | None,
         Field(description="May switch tools, clients and users off; used by `mcp-suite stop` and `resume` alone."),
     ] = None
+    database_console_url: Annotated[
+        SecretStr | None,
+        Field(description="Decides what was asked for, besides what the two above may; used by the console alone."),
+    ] = None
     switch_poll_s: Annotated[
         float,
         Field(gt=0, le=5, description="How often each process looks for what was switched off; Redis tells sooner."),
@@ -216,6 +231,8 @@ class Settings(BaseSettings):
     upstreams: Annotated[
         dict[str, Upstream], Field(description="Other people's systems that servers work over (below).")
     ] = {}
+    peers: PeerUrls = {}
+    peer_resources: PeerResources = {}
     replicas: Annotated[
         int, Field(ge=1, le=1000, description="Processes like this one; with pool_max, what PostgreSQL must allow.")
     ] = 1
@@ -239,6 +256,27 @@ class Settings(BaseSettings):
     job_lease_s: JobLease = 10
     jobs_kept_h: JobsKept = 24
     jobs_at_a_time: JobsAtATime = 2
+
+    # Mail
+    smtp: Annotated[Smtp, Field(description="The relay that mails are handed to (below).")] = Smtp()
+    mail: Annotated[Delivery, Field(description="How they are handed to it (below).")] = Delivery()
+
+    # Approvals
+    approval_ttl_s: ApprovalTtl = 86_400
+    approval_escalate_s: ApprovalEscalate = 3600
+    approvals_per_user: ApprovalsPerUser = 20
+    approvals_kept_days: ApprovalsKept = 90
+    console_url: ConsoleUrl = None
+    notify: Annotated[
+        dict[str, Notify], Field(description="By tenant, who is told that calls wait for approval (below).")
+    ] = {}
+
+    # Web sessions of the console
+    console_issuer: ConsoleIssuer = None
+    console_client_id: ConsoleClientId = "console"
+    console_client_secret: ConsoleClientSecret = None
+    console_idle_s: ConsoleIdle = 1800
+    console_absolute_s: ConsoleAbsolute = 28_800
 
     # Key rings, the sealing key first; base64 of 32 bytes each. A laptop makes its own in data_dir/keys.
     audit_keys: Annotated[Secrets, Field(description="Sign the audit chain.")] = ()
@@ -271,6 +309,9 @@ class Settings(BaseSettings):
     def _safe(self) -> "Settings":
         require_apart(self.issuers)
         require_reachable(self.upstreams)
+        require_private(self.peers)
+        require_signed(self.notify)
+        require_guarded(self.smtp)
         require_safe(self)
         return self
 
@@ -281,16 +322,25 @@ class Settings(BaseSettings):
         return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
 
     @cached_property
+    def console_base_url(self) -> str:
+        """Where people reach the console, without a trailing slash."""
+        return (self.console_url or f"{self.base_url}/console").rstrip("/")
+
+    @cached_property
     def notice_s(self) -> float:
         """`drain_notice_s`, or the profile's own: nobody balances over a laptop."""
         return self.drain_notice_s if self.drain_notice_s is not None else 5.0 * (self.profile == "fleet")
 
-    @cached_property
+    @property
     def trusted_issuers(self) -> tuple[Issuer, ...]:
         """Whose tokens are accepted: `issuers`, or the one of `issuer`, `jwks_url` and `tenant_claim`."""
         url = self.issuer or f"{self.base_url}/idp"
         one = Issuer(url=url, jwks_url=self.jwks_url, tenant_claim=self.tenant_claim)
         return tuple(self.issuers.values()) or (one,)
+
+    def trusting(self, issuers: dict[str, Issuer]) -> "Settings":
+        """The same, with these issuers in place of its own."""
+        return self.model_copy(update={"issuers": issuers})
 
     @cached_property
     def token_issuer(self) -> str:

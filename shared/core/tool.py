@@ -86,6 +86,7 @@ class Tool:
         name: Unique in its server; `[a-z0-9_]`, 1 to 64 characters.
         description: What the model reads: when to use it and when not.
         scopes: All of them are needed to call it.
+        elsewhere: Scopes of other servers that some of its calls need: who lacks one is told when it is needed.
         cost: What one call costs, in US dollars, for budgets.
         deadline_s: Seconds until the call is cancelled; None takes the setting.
         inverse: The tool that takes a call back, where one exists.
@@ -119,6 +120,7 @@ class Tool:
     acr: Acr | None = None
     max_age_s: int | None = None
     editable: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from functools import wraps
-from random import random
+from random import getrandbits, random
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
 
@@ -263,3 +263,13 @@ def ids() -> dict[str, str]:
     if watched.tracer is not None:
         found["span_id"] = format(current_span().get_span_context().span_id, "016x")
     return {name: value for name, value in found.items() if value}
+
+
+def traceparent() -> str | None:
+    """The step under way as another server takes it up (W3C Trace Context); None while there is no trace."""
+    watched = _watched.get()
+    if watched is None or watched.trace_id is None:
+        return None
+    if watched.tracer is None:  # a trace of the client's that is not recorded here, and so is not there
+        return f"00-{watched.trace_id}-{getrandbits(64) or 1:016x}-00"
+    return f"00-{watched.trace_id}-{current_span().get_span_context().span_id:016x}-01"

@@ -90,10 +90,11 @@ def require_reachable(upstreams: Mapping[str, Upstream]) -> None:
 def _problem(upstream: Upstream) -> str | None:
     if not TENANT.fullmatch(upstream.tenant):
         return f"{upstream.tenant!r} is no tenant's name: a-z, 0-9, - and _, at most 63"
-    return _problem_of_url(upstream.url) or _problem_of_credential(upstream)
+    return problem_of_url(upstream.url) or _problem_of_credential(upstream)
 
 
-def _problem_of_url(given: str) -> str | None:
+def problem_of_url(given: str) -> str | None:
+    """Why credentials cannot be sent to a URL; None if they can."""
     url = urlsplit(given)
     if not url.hostname or url.scheme not in {"https", "http"}:
         return "url must be https://HOST"

@@ -12,7 +12,7 @@ def require_whole(tools: Toolset) -> None:
     Raises:
         Misconfigured: It says what is missing.
     """
-    begin = {name for name, tool in tools.tools.items() if tool.answer is Job and tool.effect is Effect.WRITE}
+    begin = {name for name, tool in tools.tools.items() if issubclass(tool.answer, Job) and tool.effect is Effect.WRITE}
     begin.discard(CANCEL)
     work = tools.works
     if begin != {*work}:

@@ -12,6 +12,10 @@ GET, CANCEL = "get_job", "cancel_job"
 """The tools of a server with work that a client without the tasks extension uses."""
 
 
+Also = Callable[[Queries], Awaitable[None]]
+"""Writes in a transaction of the job's tenant."""
+
+
 class LeaseLost(SuiteError):
     """The job was cancelled, or another worker has it now; let it pass."""
 
@@ -53,8 +57,13 @@ class Working(Protocol):
         """
         ...
 
-    async def keep(self, rows: Sequence[Any], checkpoint: Any = None) -> None:
+    async def keep(self, rows: Sequence[Any], checkpoint: Any = None, *, also: Also | None = None) -> None:
         """Keep one more part, as JSON, with where to go on after it: all of it or nothing.
+
+        Args:
+            rows: The part.
+            checkpoint: Where to go on after it.
+            also: Writes what belongs to the part elsewhere, in the same transaction.
 
         Raises:
             LeaseLost: The work is not ours any more; nothing was kept.

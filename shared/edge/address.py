@@ -1,5 +1,7 @@
 from dataclasses import dataclass
 
+from shared.core.server import Server
+
 _METADATA = "/.well-known/oauth-protected-resource"
 
 
@@ -20,6 +22,11 @@ class Address:
     alone: bool = False
 
     @property
+    def is_mcp(self) -> bool:
+        """Whether programs reach it, over MCP; else it is for browsers."""
+        return self.path.endswith("/mcp")
+
+    @property
     def resource(self) -> str:
         """The audience of its tokens (RFC 8707), which is its URL."""
         return self.base_url + self.path
@@ -32,6 +39,13 @@ class Address:
     @property
     def metadata_url(self) -> str:
         return self.base_url + self.metadata_paths[0]
+
+    @staticmethod
+    def at(server: Server, base_url: str, *, alone: bool) -> "Address":
+        """Of a server that is declared: one with pages is at `/{server}`, alone too, for people remember it."""
+        if server.web is not None:
+            return Address(base_url, f"/{server.name}")
+        return Address.of(server.name, base_url, alone=alone)
 
     @staticmethod
     def of(server: str, base_url: str, *, alone: bool) -> "Address":

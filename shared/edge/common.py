@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.core.settings import Settings
@@ -26,7 +27,7 @@ class Common:
         streams: Those that stay open.
         pressure: What this process takes on at a time.
         draining: Whether this process was told to stop.
-        exchanges: Of callers' tokens, for tools that call other servers.
+        exchanges: By server, of callers' tokens, for tools that call other servers.
     """
 
     settings: Settings
@@ -39,4 +40,4 @@ class Common:
     streams: OpenStreams
     pressure: Pressure
     draining: Draining
-    exchanges: Exchanges
+    exchanges: Mapping[str, Exchanges]

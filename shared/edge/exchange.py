@@ -5,7 +5,7 @@ Besides the verifier this module alone sees the token of a request; what leaves 
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -162,6 +162,7 @@ class _Caller:
 
     exchange: Exchange
     subject: SecretStr = field(repr=False)
+    granted: frozenset[str]
 
     async def token(self, resource: str, scopes: Sequence[str], *, instead_of: SecretStr | None = None) -> SecretStr:
         return await self.exchange.token(self.subject, resource, scopes, instead_of=instead_of)
@@ -170,12 +171,14 @@ class _Caller:
 class _NotSetUp:
     """Of callers whose issuer does not know us; their token is not even kept."""
 
+    granted: frozenset[str] = frozenset()
+
     async def token(self, resource: str, scopes: Sequence[str], *, instead_of: SecretStr | None = None) -> SecretStr:
         del resource, scopes, instead_of
         raise CannotDelegate(
             "This call would act at another server in your name, and this server has no client at your identity "
             "provider to do so. Who runs it must set client_id, and client_secret or client_key, of that issuer in "
-            "SUITE_ISSUERS."
+            "SUITE_ISSUERS, best in its `clients` for this server alone."
         )
 
 
@@ -183,9 +186,9 @@ _NOT_SET_UP: OnBehalf = _NotSetUp()
 
 
 class Exchanges:
-    """Token exchange at every provider that knows us, by its URL."""
+    """Token exchange of one server, at every provider that knows it, by its URL."""
 
-    def __init__(self, exchanges: dict[str, Exchange]) -> None:
+    def __init__(self, exchanges: Mapping[str, Exchange]) -> None:
         self._exchanges = exchanges
 
     def on_behalf(self, authorization: str | None, caller: Caller) -> OnBehalf:
@@ -198,24 +201,25 @@ class Exchanges:
         exchange = self._exchanges.get(caller.issuer)
         if exchange is None:
             return _NOT_SET_UP
-        return _Caller(exchange, SecretStr(bearer(authorization))) if authorization else NOBODY
+        return _Caller(exchange, SecretStr(bearer(authorization)), caller.scopes) if authorization else NOBODY
 
 
 @asynccontextmanager
-async def open_exchanges(settings: Settings) -> AsyncGenerator[Exchanges]:
-    """Token exchange at those of `trusted_issuers` that have a `client_id` for us.
+async def open_exchanges(settings: Settings, servers: Sequence[str]) -> AsyncGenerator[dict[str, Exchanges]]:
+    """By server, token exchange at those of `trusted_issuers` where it is a client, or all our servers are one.
 
     Raises:
         Misconfigured: The `token_url` of one cannot be trusted.
     """
     async with open_client() as client:
-        exchanges: dict[str, Exchange] = {}
+        made: dict[str, dict[str, Exchange]] = {server: {} for server in servers}
         for issuer in settings.trusted_issuers:
-            if issuer.client_id is not None:
-                discovery = Discovery(issuer.url, client, plain_http=settings.plain_http)
-                exchanges[issuer.url] = Exchange(issuer, discovery, client)
+            discovery = Discovery(issuer.url, client, plain_http=settings.plain_http)
+            for server, exchanges in made.items():
+                if (own := issuer.as_client(server)) is not None:
+                    exchanges[issuer.url] = Exchange(own, discovery, client)
         try:
-            yield Exchanges(exchanges)
+            yield {server: Exchanges(exchanges) for server, exchanges in made.items()}
         finally:
-            for exchange in exchanges.values():
+            for exchange in (one for exchanges in made.values() for one in exchanges.values()):
                 await exchange.aclose()

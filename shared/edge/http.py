@@ -103,7 +103,7 @@ class Endpoint:
         self._verifier = verifier
         self._arrivals = Arrivals(settings)
         self._refusals = common.refusals
-        self._exchanges = common.exchanges
+        self._exchanges = common.exchanges[server.name]
         self._settings = settings
         self._issuers = {issuer.url: issuer for issuer in settings.trusted_issuers}
         self._metadata_url = address.metadata_url

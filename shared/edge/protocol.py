@@ -22,10 +22,12 @@ from shared.core import tracing
 from shared.core.asking import Asked
 from shared.core.caller import Caller
 from shared.core.errors import (
+    CannotAsk,
     Failure,
     Internal,
     Invalid,
     InvalidCursor,
+    NeedsApproval,
     NotFound,
     SuiteError,
     UnknownTarget,
@@ -33,7 +35,7 @@ from shared.core.errors import (
 from shared.core.request import Kind, Progress, Request
 from shared.core.server import Server
 from shared.core.work import GET
-from shared.edge import reading, rounds, tasks
+from shared.edge import awaiting, reading, rounds, tasks
 from shared.edge.boundary import boundary, has_status
 from shared.edge.deliveries import Deliveries
 from shared.edge.describe import describe, describe_prompt, describe_template
@@ -126,7 +128,7 @@ class Protocol:
         if watchable or jobs:
             told = replace(deliveries, jobs=jobs)
             offered = Subscriptions(self._pipeline, told, keeping, self._caller_of, self._request, most)
-            offered.offer(sdk, resources=watchable)
+            offered.offer(sdk, resources=watchable, has_tasks=tasks.offered(self._server))
 
     async def list_tools(self, context: Context, params: Any, reference: str) -> types.ListToolsResult:
         request = self._request(context, "list", "tools/list", _page(params), reference)
@@ -156,20 +158,13 @@ class Protocol:
 
     async def call_tool(self, context: Context, params: types.CallToolRequestParams, reference: str) -> dict[str, Any]:
         """One call; where its tool asks the caller's user, one round of it (2026), or all of them (2025)."""
-        modern = context.protocol_version in MODERN_PROTOCOL_VERSIONS
-        sofar = rounds.Rounds.of(params)
         try:
-            while True:
-                try:
-                    return await self._round(context, params, reference, sofar)
-                except Asked as asked:
-                    rounds.check(context, sofar, modern=modern)
-                    if modern:
-                        return sofar.required(asked.question)
-                    sofar = sofar.another(await rounds.ask(context, asked, self._ask_s))
+            return await self._rounds(context, params, reference)
         except Failure as failure:
             if has_status(context, failure):
                 raise  # clients read nothing but JSON-RPC errors from a 403 or 429
+            if isinstance(failure, NeedsApproval) and tasks.declares(context) and awaiting.waits(failure):
+                return awaiting.created(failure)
             return failed(failure, reference)
         except (SuiteError, MCPError):
             raise
@@ -177,14 +172,38 @@ class Protocol:
             log.exception("tool crashed", tool=params.name, request_id=reference)
             return failed(Internal(), reference)
 
+    async def _rounds(self, context: Context, params: types.CallToolRequestParams, reference: str) -> dict[str, Any]:
+        modern = context.protocol_version in MODERN_PROTOCOL_VERSIONS
+        sofar, can_ask = rounds.Rounds.of(params), rounds.can_ask(context)
+        while True:
+            try:
+                return await self._round(context, params, reference, sofar, can_ask=can_ask)
+            except Asked as asked:
+                rounds.check(context, sofar, modern=modern)
+                if modern:
+                    return sofar.required(asked.question)
+                try:
+                    sofar = sofar.another(await rounds.ask(context, asked, self._ask_s))
+                except CannotAsk:
+                    if not can_ask:
+                        raise
+                    can_ask = False  # it said that it can; what policy asks is asked at the console instead
+
     async def _round(
-        self, context: Context, params: types.CallToolRequestParams, reference: str, sofar: rounds.Rounds
+        self,
+        context: Context,
+        params: types.CallToolRequestParams,
+        reference: str,
+        sofar: rounds.Rounds,
+        *,
+        can_ask: bool,
     ) -> dict[str, Any]:
         request = replace(
             self._request(context, "tool", params.name, params.arguments or {}, reference),
             answers=sofar.answers,
             round_id=sofar.id,
             progress=_progress(context),
+            can_ask=can_ask,
         )
         tool = self._server.tools.tools.get(params.name)
         answer = await self._pipeline.call(request, self._caller_of(context), tool)

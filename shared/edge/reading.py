@@ -17,6 +17,9 @@ IF_NONE_MATCH = "enterprise-mcp-suite/if-none-match"
 CONTENTS = "enterprise-mcp-suite/contents"
 """Key of a result's `_meta` with what is known of a resource besides its text or bytes."""
 
+LABELS = "enterprise-mcp-suite/labels"
+"""Key of a result's `_meta` that names what kinds of things are in a resource (docs/information-flow.md)."""
+
 _CONDITION = "if_none_match"
 _ANYTHING = "*"
 _HELD = {"text", "blob", "mime_type"}
@@ -68,7 +71,8 @@ def read(uri: str, resource: Resource, answer: Redacted) -> types.ReadResourceRe
     facts = {name: value for name, value in answer.value.items() if name not in _HELD and value is not None}
     if not contents:
         facts["unchanged"] = True
-    return types.ReadResourceResult(contents=contents, _meta={**(told(answer) or {}), CONTENTS: facts})
+    meta = {**(told(answer) or {}), CONTENTS: facts, **({LABELS: labels} if (labels := sorted(answer.labels)) else {})}
+    return types.ReadResourceResult(contents=contents, _meta=meta)
 
 
 def _held(uri: str, shown: Mapping[str, Any]) -> list[types.TextResourceContents | types.BlobResourceContents]:

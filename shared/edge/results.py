@@ -19,6 +19,9 @@ UNTRUSTED = "enterprise-mcp-suite/untrusted"
 """Key of `_meta` that names the fields which hold text written by outsiders."""
 
 
+NEEDS = "enterprise-mcp-suite/needs"
+"""Key of `_meta` of a dry run: whose word the call itself would need: `decision`, `reason`, `approvals`."""
+
 LEFT = "enterprise-mcp-suite/left"
 """Key of `_meta` with what the caller may still use up: `calls_left` at once, `steps_left`, `cost_left_usd`."""
 
@@ -64,6 +67,8 @@ def told(answer: Redacted) -> dict[str, Any] | None:
     """What was done to an answer, for programs; a model reads the notice."""
     names = {REDACTED: answer.redactions, UNTRUSTED: answer.untrusted}
     meta: dict[str, Any] = {key: list(value) for key, value in names.items() if value}
+    if answer.needs:
+        meta[NEEDS] = dict(answer.needs)
     if answer.left:
         meta[LEFT] = dict(answer.left)
     return meta or None

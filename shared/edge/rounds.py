@@ -66,8 +66,15 @@ class Rounds:
         }
 
 
+def can_ask(context: Context) -> bool:
+    """Whether the client said that it can show its user forms; `{}` means that it can."""
+    declared = context.session.client_capabilities
+    can = declared.elicitation if declared is not None else None
+    return can is not None and (can.form is not None or can.url is None)
+
+
 def check(context: Context, sofar: Rounds, *, modern: bool) -> None:
-    """Refuse to ask without end, and a client that did not say that it can show forms; `{}` means that it can.
+    """Refuse to ask without end, and a client that did not say that it can show forms.
 
     Raises:
         MCPError: `-32021`, in the 2026 era.
@@ -75,9 +82,7 @@ def check(context: Context, sofar: Rounds, *, modern: bool) -> None:
     """
     if sofar.done >= MOST:
         raise CannotAsk(f"The user was asked {MOST} times and the call still asks. Nothing was changed.")
-    declared = context.session.client_capabilities
-    can = declared.elicitation if declared is not None else None
-    if can is not None and (can.form is not None or can.url is None):
+    if can_ask(context):
         return
     if modern:
         needed: dict[str, Any] = {"requiredCapabilities": {"elicitation": {"form": {}}}}

@@ -54,10 +54,10 @@ class Subscriptions:
     request_of: Callable[..., Request]
     most: int
 
-    def offer(self, sdk: SdkServer[Any], *, resources: bool) -> None:
+    def offer(self, sdk: SdkServer[Any], *, resources: bool, has_tasks: bool) -> None:
         """Answer the methods of both eras; without `resources`, streams of tasks alone."""
         sdk.add_request_handler(LISTEN, types.SubscriptionsListenRequestParams, boundary(self.listen))
-        sdk.add_request_handler("server/discover", types.RequestParams, Discover(sdk, tasks=bool(self.deliveries.jobs)))
+        sdk.add_request_handler("server/discover", types.RequestParams, Discover(sdk, tasks=has_tasks))
         if resources:
             sdk.add_request_handler("resources/subscribe", types.SubscribeRequestParams, boundary(self.subscribe))
             sdk.add_request_handler("resources/unsubscribe", types.UnsubscribeRequestParams, boundary(self.unsubscribe))

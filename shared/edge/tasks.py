@@ -21,7 +21,9 @@ from shared.core.errors import Internal, Invalid, NotFound, UnknownTarget
 from shared.core.jobs import WORKER_LOST, JobState
 from shared.core.request import Request
 from shared.core.server import Server
+from shared.core.tool import Effect
 from shared.core.work import CANCEL, GET
+from shared.edge import awaiting
 from shared.edge.boundary import boundary
 from shared.edge.results import answered, refused, told
 from shared.edge.watch import Context
@@ -64,6 +66,11 @@ def require_declared(context: Context) -> None:
         needed: dict[str, Any] = {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
         message = f"Missing required client capability: {EXTENSION}"
         raise MCPError(types.MISSING_REQUIRED_CLIENT_CAPABILITY, message, needed)
+
+
+def offered(server: Server) -> bool:
+    """Whether calls of the server may become tasks: some begin work, or people may have to approve some."""
+    return bool(server.work) or any(tool.effect is Effect.WRITE for tool in server.tools.tools.values())
 
 
 def created(answer: Redacted) -> dict[str, Any]:
@@ -128,8 +135,8 @@ class Tasks:
     request_of: Callable[..., Request]
 
     def offer(self, sdk: SdkServer[Any]) -> None:
-        """Answer the methods of the extension, if there is work. There is no `tasks/list`, and no `tasks/result`."""
-        if not self.server.work:
+        """Answer the methods of the extension. There is no `tasks/list`, and no `tasks/result`."""
+        if not offered(self.server):
             return
         for method, handler in (("get", self.get), ("update", self.update), ("cancel", self.cancel)):
             sdk.add_request_handler(f"tasks/{method}", TaskParams, boundary(handler))
@@ -153,12 +160,18 @@ class Tasks:
             raise MCPError(types.METHOD_NOT_FOUND, "Method not found", context.method)
         require_declared(context)
         _require_named(context, params.task_id)
-        request = self.request_of(context, "task", name, {"job_id": params.task_id}, reference)
         try:
-            answer = await self.pipeline.call(request, self.caller_of(context), self.server.tools.tools[name])
-            return detailed(answer)
+            return await self._shown(context, params.task_id, reference, name)
         except (UnknownTarget, NotFound, Invalid):  # one answer for what is missing, malformed, hidden or another's
             raise MCPError(types.INVALID_PARAMS, "Task not found", {"taskId": params.task_id}) from None
+
+    async def _shown(self, context: Context, task_id: str, reference: str, name: str) -> dict[str, Any]:
+        caller = self.caller_of(context)
+        if awaiting.names(task_id):
+            request = self.request_of(context, "task", context.method, {}, reference)
+            return await awaiting.ask(self.server, self.pipeline, request, caller, task_id, cancel=name == CANCEL)
+        request = self.request_of(context, "task", name, {"job_id": task_id}, reference)
+        return detailed(await self.pipeline.call(request, caller, self.server.tools.tools.get(name)))
 
 
 def _require_named(context: Context, task_id: str) -> None:

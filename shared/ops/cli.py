@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Coroutine
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -17,12 +17,13 @@ from compose.idp.acting import acting
 from servers.customers import demo
 from shared.core.errors import Misconfigured, SuiteError
 from shared.core.settings import Settings
-from shared.ops import doctor_command, documents, policy, serving, sessions, show, switches
+from shared.ops import doctor_command, documents, mails, policy, serving, sessions, show, switches
 from shared.ops.connect import Client, entries, environment_of, inspector_command, merge, path_of
 from shared.ops.running import complete, read_settings
 from shared.state.database import connect as connect_database
 from shared.state.keys import load_keys
 from shared.state.services import open_services
+from shared.steps.audit.exploring import Wanted, page
 from shared.steps.audit.query import Filter, query
 from shared.steps.audit.verify import verify
 
@@ -33,6 +34,7 @@ app.add_typer(audit, name="audit")
 app.add_typer(db, name="db")
 app.add_typer(doctor_command.app, name="doctor")
 app.add_typer(documents.app, name="documents")
+app.add_typer(mails.app, name="mail")
 app.add_typer(policy.app, name="policy")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(switches.app, name="stop")
@@ -80,10 +82,10 @@ def up() -> None:
             show.welcome(console, settings, where)
             opened.parts.writer.listen(lambda record: _print_call(console, record))
 
-        async with open_services(settings) as urls:
+        async with open_services(settings) as urls, mails.own_relay(settings) as (told, beside):
             await serving.migrate_all(urls)
             await servers.seed(urls.owner)
-            await serving.serve_http(settings, served, alone=False, ready=ready)
+            await serving.serve_http(told, served, alone=False, ready=ready, beside=beside)
 
     complete(run)
 
@@ -108,7 +110,7 @@ def connect(
 ) -> None:
     """Print a client's configuration for every server, or merge it into the client's file."""
     settings = read_settings()
-    where = serving.addresses(settings, servers.every(), alone=False)
+    where = serving.addresses(settings, servers.over_mcp(), alone=False)
     resources = {name: address.resource for name, address in where.items()}
     wanted = entries(client, resources, environment_of(settings))
     if write:
@@ -165,17 +167,39 @@ def audit_query(
     target: Annotated[str | None, typer.Option(help="Tool name or resource URI.")] = None,
     outcome: Annotated[str | None, typer.Option(help="`ok`, or the code of a failure.")] = None,
     request_id: Annotated[str | None, typer.Option(help="The reference an error message gave.")] = None,
+    names: Annotated[str | None, typer.Option(help="An id that records of the tenant name, like C-000042.")] = None,
     since: Annotated[datetime | None, typer.Option(help="UTC.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
 ) -> None:
     """Print records as JSON lines, the newest first."""
     wanted = Filter(tenant, subject, target, outcome, since, request_id, limit)
+    if names is not None and tenant is None:
+        raise Misconfigured("--names needs --tenant: the same id may be of another's record there")
 
     async def run(_settings: Settings, connection: Any) -> None:
-        for record in await query(connection, wanted):
+        if names is not None and tenant is not None:
+            async with connection.transaction(readonly=True):
+                found = await page(connection, tenant, _naming(wanted, names), limit=limit)
+            records = [each.record for each in found]
+        else:
+            records = await query(connection, wanted)
+        for record in records:
             typer.echo(orjson.dumps(record).decode())
 
     _with_reader(run)
+
+
+def _naming(wanted: Filter, named: str) -> Wanted:
+    since = wanted.since.replace(tzinfo=UTC) if wanted.since else None
+    return Wanted(
+        person=wanted.subject,
+        naming=named,
+        target=wanted.target,
+        outcome=wanted.outcome,
+        request_id=wanted.request_id,
+        since=since,
+        intents=True,
+    )
 
 
 @db.command("migrate")

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import AliasChoices
+from pydantic import AliasChoices, BaseModel
 
 import servers
 from shared.core.issuers import Issuer
+from shared.core.notify_settings import Notify
 from shared.core.server import Server
 from shared.core.settings import Settings
+from shared.core.smtp_settings import Delivery, Smtp
 from shared.core.tool import Effect, Tool
 from shared.core.upstreams import Upstream
 
@@ -43,6 +45,9 @@ def _settings() -> Iterator[str]:
         yield f"| {shown} | {_default(field.default)} | {_cell(field.description or '')} |"
     yield from _issuers()
     yield from _upstreams()
+    yield from _nested("Mail relay", "smtp", Smtp)
+    yield from _nested("Delivery of mails", "mail", Delivery)
+    yield from _nested("Telling approvers", "notify__tenant", Notify)
 
 
 def _upstreams() -> Iterator[str]:
@@ -52,6 +57,16 @@ def _upstreams() -> Iterator[str]:
     for name, field in Upstream.model_fields.items():
         default = "" if field.is_required() else _default(field.default)
         yield f"| `SUITE_UPSTREAMS__NAME__{name.upper()}` | {default} | {_cell(field.description or '')} |"
+    yield ""
+
+
+def _nested(title: str, name: str, model: type[BaseModel]) -> Iterator[str]:
+    yield f"\n## {title}\n\n{' '.join((inspect.getdoc(model) or '').split())}\n"
+    yield "| variable | default | meaning |"
+    yield "|---|---|---|"
+    for part, field in model.model_fields.items():
+        variable = f"SUITE_{name.upper()}__{part.upper()}"
+        yield f"| `{variable}` | {_default(field.default)} | {_cell(field.description or '')} |"
     yield ""
 
 
@@ -66,7 +81,7 @@ def _issuers() -> Iterator[str]:
 
 
 def _default(value: Any) -> str:
-    if value is None or value in ((), {}, ""):
+    if value is None or value in ((), {}, "") or isinstance(value, BaseModel):
         return ""
     if isinstance(value, Path):
         return f"`{str(value).replace(str(Path.home()), '~', 1)}`"
@@ -75,7 +90,7 @@ def _default(value: Any) -> str:
 
 def _tools() -> Iterator[str]:
     yield f"# Tools\n\n{_NOTE}"
-    for server in servers.every():
+    for server in servers.over_mcp():
         yield f"## {server.name} {server.version}\n\n{server.instructions}\n"
         yield "| tool | effect | scopes | what the model reads |"
         yield "|---|---|---|---|"

@@ -23,10 +23,12 @@ def welcome(console: Console, settings: Settings, where: Mapping[str, Address]) 
         endpoints.add_row(name, address.resource)
     endpoints.add_row("identity provider", " ".join(issuer.url for issuer in settings.trusted_issuers))
     endpoints.add_row("health", f"{settings.base_url}/readyz")
+    if settings.smtp.host is None:
+        endpoints.add_row("mails, delivered to nobody", f"{settings.base_url}/mail-sink")
     console.print(endpoints)
     if settings.mock_issuer is not None:
         console.print(_personas())
-    resources = {name: address.resource for name, address in where.items()}
+    resources = {name: address.resource for name, address in where.items() if address.is_mcp}
     console.print(Text("Claude Desktop  (mcp-suite connect claude-desktop --write)", style="bold"))
     console.print_json(data=entries(Client.CLAUDE_DESKTOP, resources, environment_of(settings)))
     console.print(Text("Cursor  (mcp-suite connect cursor --write)", style="bold"))

@@ -12,7 +12,7 @@ from shared.core.errors import Misconfigured
 from shared.core.settings import Settings
 from shared.ops.operator import operator
 from shared.ops.running import complete, parse_settings, read_settings
-from shared.ops.stop_words import one_line, reason_of, seconds, server_named, target_named, token_given
+from shared.ops.stop_words import server_named, target_named, token_given
 from shared.state.bus import Bus
 from shared.state.database import connect
 from shared.state.keys import load_keys
@@ -22,6 +22,7 @@ from shared.state.switch_table import load
 from shared.state.switches import Switch
 from shared.steps.audit.writer import open_writer
 from shared.steps.stopping import Stopping, What
+from shared.steps.stopping_words import described, one_line, reason_of, seconds
 
 app = typer.Typer(no_args_is_help=True, help="Switch something off, everywhere, within a second.")
 
@@ -157,7 +158,7 @@ def resume(
         async with _open_stopping(settings) as (stopping, _):
             for number in numbers:
                 lifted = await stopping.resume(number, why)
-                typer.echo(f"Lifted {number}: {_described(lifted)}.")
+                typer.echo(f"Lifted {number}: {described(lifted)}.")
 
     _complete(run)
 
@@ -169,11 +170,11 @@ def _stop(what: What, reason: str, for_s: float | None) -> None:
         async with _open_stopping(settings) as (stopping, urls):
             switch, changed = await stopping.stop(what, why, for_s)
             if changed:
-                typer.echo(f"Stopped as {switch.id}: {_described(switch)}. Every replica knows within a second.")
+                typer.echo(f"Stopped as {switch.id}: {described(switch)}. Every replica knows within a second.")
                 typer.echo(f'Lift it with: mcp-suite resume {switch.id} --reason "…"')
             else:
                 since = switch.set_at.isoformat(timespec="seconds")
-                typer.echo(f"Was stopped already as {switch.id}, by {switch.set_by}, {since}: {_described(switch)}.")
+                typer.echo(f"Was stopped already as {switch.id}, by {switch.set_by}, {since}: {described(switch)}.")
             if what.kind in {"user", "tenant"} and not await _is_heard_of(urls, what):
                 typer.echo("Note: the audit has no call of theirs; is the name spelt as tokens spell it?", err=True)
 
@@ -182,15 +183,6 @@ def _stop(what: What, reason: str, for_s: float | None) -> None:
 
 def _given(text: str | None, option: str) -> str | None:
     return None if text is None else one_line(text, option)
-
-
-def _described(switch: Switch) -> str:
-    parts = [switch.kind, ".".join(part for part in (switch.server, switch.name) if part)]
-    words = {"tenant": "", "user": "of tenant"}
-    parts += [words.get(switch.kind, "for tenant"), switch.tenant] if switch.tenant else []
-    parts += ["by issuer", switch.issuer] if switch.issuer else []
-    parts += ["until", switch.expires_at.isoformat(timespec="seconds")] if switch.expires_at else []
-    return f"{' '.join(part for part in parts if part)}: {switch.reason}"
 
 
 def _shown(switch: Switch) -> dict[str, Any]:

@@ -165,7 +165,7 @@ class Database:
             Misconfigured: It says which command to run.
         """
         async with self.connection() as connection:
-            if not await connection.fetchval("SELECT to_regclass('suite.sendings') IS NOT NULL"):  # the newest
+            if not await connection.fetchval("SELECT to_regclass('suite.audit_links') IS NOT NULL"):  # the newest
                 raise Misconfigured("the database lacks tables of the suite; run `mcp-suite db migrate` first")
 
     async def check(self) -> None:

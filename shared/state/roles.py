@@ -4,6 +4,7 @@
     suite_app      serves calls; owns nothing, subject to row-level security
     suite_reader   reads the audit
     suite_operator switches tools, clients and users off and on, and can do nothing else
+    suite_console  what people decide: approvals, besides what the reader and the operator may
     suite_search   cannot log in; owns the SECURITY DEFINER search functions, under policies of its own
 
 The administrator needs CREATEROLE and CREATEDB, not superuser. Roles belong to the whole server, so all
@@ -33,6 +34,7 @@ OWNER = "suite_owner"
 APP = "suite_app"
 READER = "suite_reader"
 OPERATOR = "suite_operator"
+CONSOLE = "suite_console"
 SEARCH = "suite_search"
 
 _SCRAM_ROUNDS = 4096  # PostgreSQL's own; the passwords are random, so more would only slow connecting
@@ -41,26 +43,30 @@ _LOCK = 7_305_119_002  # one administrator at a time, per server: two would upda
 
 @dataclass(frozen=True)
 class Passwords:
-    """The passwords of the roles that log in; an operator without one is made, and cannot."""
+    """The passwords of the roles that log in; an operator or a console without one is made, and cannot."""
 
     owner: str = field(repr=False)
     app: str = field(repr=False)
     reader: str = field(repr=False)
     operator: str | None = field(default=None, repr=False)
+    console: str | None = field(default=None, repr=False)
 
     @staticmethod
     def random() -> "Passwords":
-        return Passwords(*(token_urlsafe(24) for _ in range(4)))
+        return Passwords(*(token_urlsafe(24) for _ in range(5)))
 
 
 @dataclass(frozen=True)
 class Urls:
-    """DSNs of one database, with passwords: for migrations, for serving, for reading the audit, for switching."""
+    """DSNs of one database, with passwords: for migrations, for serving, for reading the audit, for switching, for
+    deciding what was asked for.
+    """
 
     owner: str = field(repr=False)
     app: str = field(repr=False)
     reader: str = field(repr=False)
     operator: str = field(default="", repr=False)
+    console: str = field(default="", repr=False)
 
 
 async def embedded_urls(embedded: EmbeddedPostgres, data_dir: Path, database: str = "suite") -> Urls:
@@ -76,6 +82,8 @@ async def embedded_urls(embedded: EmbeddedPostgres, data_dir: Path, database: st
     if passwords.operator is None:  # the file is older than the role
         operator = keep_private(data_dir / "operator.txt", lambda: token_urlsafe(24))
         passwords = replace(passwords, operator=operator)
+    if passwords.console is None:
+        passwords = replace(passwords, console=keep_private(data_dir / "console.txt", lambda: token_urlsafe(24)))
     return await ensure_roles(embedded.admin_url, passwords, database)
 
 
@@ -90,6 +98,7 @@ async def ensure_roles(admin_url: str, passwords: Passwords, database: str = "su
         app=_url(admin_url, APP, passwords.app, database),
         reader=_url(admin_url, READER, passwords.reader, database),
         operator=_url(admin_url, OPERATOR, passwords.operator, database) if passwords.operator else "",
+        console=_url(admin_url, CONSOLE, passwords.console, database) if passwords.console else "",
     )
     async with _connected(admin_url) as admin:
         await admin.execute("SELECT pg_advisory_lock($1)", _LOCK)
@@ -100,7 +109,8 @@ async def ensure_roles(admin_url: str, passwords: Passwords, database: str = "su
         except asyncpg.InsufficientPrivilegeError as error:
             raise Misconfigured(
                 f"the administrator lacks a right ({error}). It needs CREATEROLE and CREATEDB, and must have "
-                f"made {OWNER}, {APP}, {READER}, {OPERATOR} and {SEARCH} itself or hold them WITH ADMIN OPTION"
+                f"made {OWNER}, {APP}, {READER}, {OPERATOR}, {CONSOLE} and {SEARCH} itself or hold them WITH ADMIN "
+                "OPTION"
             ) from error
     async with _connected(urls.owner) as owner:
         await owner.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
@@ -111,12 +121,14 @@ async def _roles(admin: Any, passwords: Passwords) -> None:
     for name, password in ((OWNER, passwords.owner), (APP, passwords.app), (READER, passwords.reader)):
         verb = "ALTER" if await _exists(admin, name) else "CREATE"
         await _run(admin, f"{verb} ROLE %I LOGIN PASSWORD %L", name, _verifier(password))
-    for name in (OPERATOR, SEARCH):
+    for name in (OPERATOR, CONSOLE, SEARCH):
         if not await _exists(admin, name):
             await _run(admin, "CREATE ROLE %I NOLOGIN", name)
-    if passwords.operator:
-        await _run(admin, "ALTER ROLE %I LOGIN PASSWORD %L", OPERATOR, _verifier(passwords.operator))
+    for name, password in ((OPERATOR, passwords.operator), (CONSOLE, passwords.console)):
+        if password:
+            await _run(admin, "ALTER ROLE %I LOGIN PASSWORD %L", name, _verifier(password))
     await _run(admin, "GRANT %I TO %I", SEARCH, OWNER)
+    await _run(admin, "GRANT %I, %I TO %I", READER, OPERATOR, CONSOLE)
     if not await admin.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
         await _run(admin, "GRANT %I TO CURRENT_USER", OWNER)
 
@@ -127,9 +139,9 @@ async def _refuse_unsafe(admin: Any) -> None:
         "SELECT rolname FROM pg_roles WHERE rolname = ANY($1) AND (rolsuper OR rolbypassrls OR rolcreaterole"
         " OR (rolname = $2 AND rolcanlogin)"
         " OR (rolname = ANY($3) AND (pg_has_role(oid, $4, 'MEMBER') OR pg_has_role(oid, $2, 'MEMBER'))))",
-        [OWNER, APP, READER, OPERATOR, SEARCH],
+        [OWNER, APP, READER, OPERATOR, CONSOLE, SEARCH],
         SEARCH,
-        [APP, READER, OPERATOR],
+        [APP, READER, OPERATOR, CONSOLE],
         OWNER,
     )
     if unsafe:
@@ -152,7 +164,8 @@ async def _database(admin: Any, database: str) -> None:
         )
     await _run(admin, "SET ROLE %I", OWNER)
     await _run(admin, "REVOKE ALL ON DATABASE %I FROM PUBLIC", database)
-    await _run(admin, "GRANT CONNECT ON DATABASE %I TO %I, %I, %I, %I", database, OWNER, APP, READER, OPERATOR)
+    for role in (OWNER, APP, READER, OPERATOR, CONSOLE):
+        await _run(admin, "GRANT CONNECT ON DATABASE %I TO %I", database, role)
     await admin.execute("RESET ROLE")
 
 

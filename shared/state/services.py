@@ -39,6 +39,7 @@ def _configured(settings: Settings) -> Urls:
         app=url(settings.database_url),
         reader=url(settings.database_reader_url),
         operator=url(settings.database_operator_url),
+        console=url(settings.database_console_url),
     )
 
 

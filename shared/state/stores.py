@@ -15,10 +15,12 @@ from shared.state.local_bus import LocalBus, LocalReplicas
 from shared.state.local_notices import LocalNotices
 from shared.state.local_seen import LocalSeen
 from shared.state.local_sessions import LocalSessions
+from shared.state.local_web_store import LocalWebStore
 from shared.state.metadata import Metadata, open_metadata
 from shared.state.notices import Notices
 from shared.state.seen import Seen
 from shared.state.sessions import Sessions
+from shared.state.web_store import WebStore
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Stores:
     Attributes:
         spare: Where each process counts reads by itself while `counters` are away, if the settings allow it.
         metadata: What this process keeps by itself; publishing `notices` makes it forget.
+        web: Sessions of people in browsers.
     """
 
     counters: Counters
@@ -36,6 +39,7 @@ class Stores:
     notices: Notices
     replicas: Replicas
     seen: Seen
+    web: WebStore
     spare: Counters | None = None
     metadata: Metadata | None = None
 
@@ -52,7 +56,7 @@ async def open_stores(settings: Settings, keys: Keys) -> AsyncGenerator[Stores]:
     """
     async with AsyncExitStack() as stack:
         if settings.redis_url is None:
-            stores = _local(settings)
+            stores = _local(settings, keys)
         else:
             stores = await stack.enter_async_context(_open_redis(settings.redis_url.get_secret_value(), settings, keys))
         stack.push_async_callback(_leave, stores.replicas)
@@ -63,7 +67,7 @@ async def open_stores(settings: Settings, keys: Keys) -> AsyncGenerator[Stores]:
         yield replace(stores, metadata=metadata, notices=CoherentNotices(stores.notices, metadata))
 
 
-def _local(settings: Settings) -> Stores:
+def _local(settings: Settings, keys: Keys) -> Stores:
     if settings.replicas > 1:
         raise Misconfigured(
             f"SUITE_REPLICAS is {settings.replicas}, and processes share sessions and limits only through Redis: "
@@ -71,7 +75,8 @@ def _local(settings: Settings) -> Stores:
         )
     bus = LocalBus()
     sessions, notices = LocalSessions(bus, settings), LocalNotices(bus)
-    return Stores(LocalCounters(), sessions, bus, notices, LocalReplicas(), LocalSeen(settings))
+    web = LocalWebStore(keys.sessions)
+    return Stores(LocalCounters(), sessions, bus, notices, LocalReplicas(), LocalSeen(settings), web)
 
 
 @asynccontextmanager
@@ -83,6 +88,7 @@ async def _open_redis(url: str, settings: Settings, keys: Keys) -> AsyncGenerato
     from shared.state.redis_replicas import RedisReplicas  # noqa: PLC0415 - as said above
     from shared.state.redis_seen import RedisSeen  # noqa: PLC0415 - as said above
     from shared.state.redis_sessions import RedisSessions  # noqa: PLC0415 - as said above
+    from shared.state.redis_web_store import RedisWebStore  # noqa: PLC0415 - as said above
 
     async with (
         open_redis(url, settings) as redis,
@@ -92,7 +98,8 @@ async def _open_redis(url: str, settings: Settings, keys: Keys) -> AsyncGenerato
         sessions = RedisSessions(redis, settings, keys.sessions)
         notices, replicas = RedisNotices(redis, settings, bus), RedisReplicas(redis, settings)
         spare = LocalCounters() if settings.redis_loss_reads == "local" else None
-        yield Stores(counters, sessions, bus, notices, replicas, RedisSeen(redis, settings), spare)
+        seen, web = RedisSeen(redis, settings), RedisWebStore(redis, settings, keys.sessions)
+        yield Stores(counters, sessions, bus, notices, replicas, seen, web, spare)
 
 
 async def _leave(replicas: Replicas) -> None:

@@ -25,7 +25,8 @@ def caller(claims: Mapping[str, Any], issuer: Issuer) -> Caller:
     """
     said = {name: read() for name, read in readings(claims, issuer).items()}
     program = _is_program(claims, issuer, said["subject"], said["client"])
-    return Caller(issuer=issuer.url, trust=_trust(program, said["actors"]), **said)
+    through = None if program else issuer.server_named(said["actors"][0] if said["actors"] else said["client"])
+    return Caller(issuer=issuer.url, trust=_trust(program, said["actors"]), through=through, **said)
 
 
 def readings(claims: Mapping[str, Any], issuer: Issuer) -> dict[str, Callable[[], Any]]:

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from shared.core import metrics
 from shared.core.caller import Caller
 from shared.core.errors import InProgress, KeyReused, Unavailable
+from shared.core.gathering import Gathering
 from shared.core.labels import Label
 from shared.core.settings import Settings
 from shared.core.tool import Arguments, Effect, Tool, WriteArguments
@@ -50,6 +51,8 @@ class Slot:
         changes: URIs of the resources that were changed, for those who follow them.
         acted_at: The servers at which the call could act in the caller's name.
         labels: What the call found to be in its answer.
+        gathering: What it had from elsewhere, and what it was based on.
+        approval: Under which it is done.
     """
 
     answer: BaseModel | None = None
@@ -58,6 +61,8 @@ class Slot:
     changes: list[str] = field(default_factory=list[str])
     acted_at: list[str] = field(default_factory=list[str])
     labels: set[Label] = field(default_factory=set[Label])
+    gathering: Gathering = field(default_factory=Gathering)
+    approval: str | None = None
 
 
 def identity(caller: Caller, server: str, tool: Tool, key: str) -> bytes:
@@ -70,6 +75,12 @@ def arguments_of(query: WriteArguments) -> bytes:
     # Unset is not null: in a merge patch one keeps a field and the other clears it.
     arguments = query.model_dump(mode="json", exclude={"idempotency_key", "dry_run"}, exclude_unset=True)
     return orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)
+
+
+def _key_of(query: WriteArguments, intent: UUID, round_id: str | None) -> str:
+    # Without a key nothing can repeat the call, but the row still carries the intent for recovery. The answer to
+    # a question can be sent again, though: the secret of its first round makes that one call (MCP, patterns/mrtr).
+    return query.idempotency_key or (f"round {round_id}" if round_id else f"intent {intent}")
 
 
 @dataclass(frozen=True)
@@ -104,9 +115,26 @@ class Ledger:
         self._server = server
         self._rights = rights
 
+    def claims(self, caller: Caller, tool: Tool, key: str) -> list[bytes]:
+        """What names the call, under each key of the ring."""
+        return self._ring.macs(b"claim" + identity(caller, self._server, tool, key))
+
+    def digests(self, query: WriteArguments) -> list[bytes]:
+        """Of what it is made with, under each key of the ring."""
+        return self._ring.macs(b"arguments" + arguments_of(query))
+
     @asynccontextmanager
-    async def once(self, entry: Entry, caller: Caller, tool: Tool, query: Arguments) -> AsyncGenerator[Slot]:
+    async def once(
+        self, entry: Entry, caller: Caller, tool: Tool, query: Arguments, key: str | None = None
+    ) -> AsyncGenerator[Slot]:
         """Run the body once per key; reads and dry runs claim nothing.
+
+        Args:
+            entry: The call's, for its intent.
+            caller: Who calls.
+            tool: What is called.
+            query: What with.
+            key: Instead of the caller's own, or where there is none.
 
         Raises:
             KeyReused: The key was used with other arguments.
@@ -124,7 +152,7 @@ class Ledger:
         else:
             intent = await entry.begin()
             async with self._database.transaction(caller.tenant, self._rights_of(caller)) as transaction:
-                claim = self._claim(caller, tool, query, intent, entry.request.round_id)
+                claim = self._claim(caller, tool, query, key or _key_of(query, intent, entry.request.round_id))
                 with span("ledger"):
                     slot = Slot(transaction=transaction, intent=intent)
                     await self._take(slot, transaction, claim, intent, tool)
@@ -140,12 +168,8 @@ class Ledger:
     def _rights_of(self, caller: Caller) -> Sequence[str]:
         return self._rights(caller) if self._rights else ()
 
-    def _claim(self, caller: Caller, tool: Tool, query: WriteArguments, intent: UUID, round_id: str | None) -> _Claim:
-        # Without a key nothing can repeat the call, but the row still carries the intent for recovery. The answer to
-        # a question can be sent again, though: the secret of its first round makes that one call (MCP, patterns/mrtr).
-        key = query.idempotency_key or (f"round {round_id}" if round_id else f"intent {intent}")
-        digest = self._ring.mac(b"arguments" + arguments_of(query))
-        return _Claim(caller.tenant, self._ring.mac(b"claim" + identity(caller, self._server, tool, key)), digest)
+    def _claim(self, caller: Caller, tool: Tool, query: WriteArguments, key: str) -> _Claim:
+        return _Claim(caller.tenant, self.claims(caller, tool, key)[0], self.digests(query)[0])
 
     async def _take(self, slot: Slot, transaction: Transaction, claim: _Claim, intent: UUID, tool: Tool) -> None:
         """Claim the key; if another call had it before, its answer is put into the slot."""

@@ -38,6 +38,8 @@ class Redacted:
         untrusted: The fields that hold outsiders' text: `notes.text`.
         personal: Whether it shows what is masked for others.
         left: What the caller may still use up (`shared.steps.limits`).
+        declared: What the tool says is in it.
+        needs: Of a dry run: whose word the call itself would need, as policy says.
     """
 
     value: dict[str, Any]
@@ -45,11 +47,13 @@ class Redacted:
     untrusted: tuple[str, ...] = ()
     personal: bool = False
     left: Mapping[str, float] | None = None
+    declared: frozenset[Label] = frozenset()
+    needs: Mapping[str, Any] | None = None
 
     @property
     def labels(self) -> set[Label]:
-        """What redaction itself knows to be in it."""
-        words = {Label.UNTRUSTED} if self.untrusted else set[Label]()
+        """What is in it, as far as redaction and the tool know."""
+        words = {*self.declared, *({Label.UNTRUSTED} if self.untrusted else ())}
         return words | {Label.PERSONAL} if self.personal else words
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 from shared.core.errors import NotFound, OutcomeUnknown, Unavailable
 from shared.state import switch_table
 from shared.state.bus import Bus
-from shared.state.database import LOST
+from shared.state.database import LOST, SET_CALLER
 from shared.state.switch_table import TOPIC
 from shared.state.switches import Kind, Switch
 from shared.steps.audit.entry import Sink, now
@@ -39,16 +39,20 @@ class Stopping:
     The record is durable before the change is committed: what cannot be recorded does not happen.
 
     Attributes:
-        connection: Of the role `suite_operator`.
+        connection: Of the role `suite_operator`, or of the console's.
         sink: Where it is recorded.
         bus: Tells replicas at once; without it they see it within `switch_poll_s`.
         by: Who does it.
+        tenant: Whose things alone, for the role of the console.
+        agent: The program it is done with.
     """
 
     connection: Any
     sink: Sink
     bus: Bus | None
     by: str
+    tenant: str | None = None
+    agent: str = "mcp-suite"
 
     async def stop(self, what: What, reason: str, for_s: float | None = None) -> tuple[Switch, bool]:
         """Switch something off.
@@ -95,6 +99,8 @@ class Stopping:
         recorded: list[_Record] = []
         try:
             async with self.connection.transaction():
+                if self.tenant is not None:
+                    await self.connection.execute(SET_CALLER, self.tenant, "{}")
                 yield recorded
         except (*LOST, TimeoutError, OSError) as error:
             if not recorded:
@@ -113,7 +119,7 @@ class Stopping:
         named = {_FIELD_OF[switch.kind]: switch.name} if switch.kind in _FIELD_OF else {}
         record: _Record = {
             **{"v": 1, "id": str(uuid4()), "at": now(), "kind": "switch", "server": "suite"},
-            **{"target_kind": "switch", "target": target, "outcome": "ok", "actor": self.by, "agent": "mcp-suite"},
+            **{"target_kind": "switch", "target": target, "outcome": "ok", "actor": self.by, "agent": self.agent},
             **{"tenant": switch.tenant, "issuer": switch.issuer, "switch": parts, **named},
             **redact_for_audit({"reason": reason}).value,
         }

@@ -87,7 +87,9 @@ class _Forgetful(Ledger):
         self._database = database
 
     @asynccontextmanager
-    async def once(self, entry: Entry, caller: Caller, tool: Tool, query: Arguments) -> AsyncGenerator[Slot]:
+    async def once(
+        self, entry: Entry, caller: Caller, tool: Tool, query: Arguments, key: str | None = None
+    ) -> AsyncGenerator[Slot]:
         if tool.effect is Effect.READ:
             yield Slot()
             return

@@ -87,7 +87,8 @@ def test_what_a_service_names_is_there(name: str) -> None:
 
 def test_every_setting_is_one_of_ours() -> None:
     named = {name for service in OURS.values() for name in service.get("environment", {}) if name.startswith("SUITE_")}
-    assert {name.removeprefix("SUITE_").lower() for name in named} <= Settings.model_fields.keys()
+    fields = {name.removeprefix("SUITE_").lower().partition("__")[0] for name in named}
+    assert fields <= Settings.model_fields.keys()
     assert named
 
 
@@ -132,13 +133,20 @@ def test_replicas_cannot_read_the_audit_nor_change_tables_nor_switch() -> None:
         assert secret not in told
 
 
+def test_nobody_but_the_console_may_decide() -> None:
+    knows = {name for name, service in SERVICES.items() if "CONSOLE" in json.dumps(service.get("environment", {}))}
+    assert knows == {"console", "database"}
+
+
 def test_the_provider_knows_the_servers_and_their_scopes() -> None:
     told = environment(SERVICES["identity"])
     server = environment(SERVICES["customers"])
     resources = json.loads(told["IDP_RESOURCES"])
     url = server["SUITE_PUBLIC_URL"]
-    assert resources == {f"{url}/{each.name}/mcp": scopes_of(each) for each in servers.every()}
-    assert told["IDP_ISSUER"] == server["SUITE_ISSUER"]
+    assert resources == {
+        f"{url}/{each.name}" + ("" if each.web else "/mcp"): scopes_of(each) for each in servers.every()
+    }
+    assert told["IDP_ISSUER"] == json.loads(server["SUITE_ISSUERS"])["main"]["url"]
 
 
 def test_the_file_of_secrets_is_new_each_time_and_holds_keys_of_the_right_length() -> None:

@@ -23,7 +23,7 @@ Snapshot = dict[str, Any]
 
 def current() -> dict[str, Snapshot]:
     """File name → what clients are shown now, with the scopes a call needs and the version of the server."""
-    return {name: found for server in servers.every() for name, found in _of(server).items()}
+    return {name: found for server in servers.over_mcp() for name, found in _of(server).items()}
 
 
 def _of(server: Server) -> dict[str, Snapshot]:
@@ -164,5 +164,5 @@ def write() -> list[str]:
 if __name__ == "__main__":
     if problems := write():
         sys.exit("These break clients; move the server's major version first:\n  " + "\n  ".join(problems))
-    for each in servers.every():
+    for each in servers.over_mcp():
         sys.stdout.write(f"{each.name}: {len(each.tools.tools)} tools, about {tokens(each)} tokens of descriptions\n")

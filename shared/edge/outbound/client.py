@@ -17,12 +17,13 @@ import structlog
 
 from shared.core.backend import RoundTrip
 from shared.core.errors import Failure
-from shared.core.upstreams import Path, Query, Upstream
+from shared.core.upstreams import Path, Query
 from shared.edge.outbound import failures
 from shared.edge.outbound.answers import Answered, read
+from shared.edge.outbound.bounds import Bounds
 from shared.edge.outbound.breaker import Admitted, Breaker
 from shared.edge.outbound.credentials import Credential
-from shared.edge.outbound.failures import Explain
+from shared.edge.outbound.failures import Explain, Refuse
 from shared.edge.outbound.pausing import Pause, asked_for
 from shared.state.http import BadAnswer, open_client
 
@@ -43,6 +44,8 @@ class Message:
 
     Attributes:
         changes: Whether it changes something there: then it is sent once.
+        headers: Beside ours.
+        refuse: What a refusal means to the caller, where its status does not say it.
     """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
@@ -50,6 +53,8 @@ class Message:
     query: Query = field(default_factory=dict[str, str | int])
     body: Mapping[str, object] | None = None
     changes: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    refuse: Refuse | None = None
 
     @property
     def operation(self) -> str:
@@ -78,6 +83,7 @@ class Client:
         upstream: What is set of it.
         http: Used for it alone.
         explain: Reads its refusals.
+        one_account: Whether its limits are ours as a whole; else each caller's own, and nobody waits for another's.
         clock: Seconds, never going back.
     """
 
@@ -85,10 +91,12 @@ class Client:
         self,
         title: str,
         name: str,
-        upstream: Upstream,
+        upstream: Bounds,
         http: httpx.AsyncClient,
         explain: Explain,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        one_account: bool = True,
     ) -> None:
         self.title = title
         self.name = name
@@ -97,6 +105,7 @@ class Client:
         self.pause = Pause(clock)
         self._http = http
         self._explain = explain
+        self._one_account = one_account
         self._places = asyncio.Semaphore(upstream.concurrency)
 
     async def ask(self, message: Message, credential: Credential) -> Answered:
@@ -149,7 +158,7 @@ class Client:
         if HTTPStatus.BAD_REQUEST <= answered.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             if answered.status == HTTPStatus.REQUEST_TIMEOUT:
                 raise failures.lost(self.title)
-            raise failures.refusal(self.title, answered, self._explain, pause_s)
+            raise self._refusal(message, answered, pause_s)
         if not HTTPStatus.OK <= answered.status < HTTPStatus.MULTIPLE_CHOICES:
             raise failures.lost(self.title)
         return answered
@@ -168,15 +177,21 @@ class Client:
             return answered
         if answered.status < HTTPStatus.BAD_REQUEST:  # nobody is followed elsewhere with a credential
             raise failures.away(self.title)
-        failure = failures.refusal(self.title, answered, self._explain, pause_s)
+        failure = self._refusal(message, answered, pause_s)
         if answered.status == HTTPStatus.TOO_MANY_REQUESTS:
             raise _Again(failure, pause_s)
         if answered.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise _Again(failure, pause_s or None)
         raise failure
 
+    def _refusal(self, message: Message, answered: Answered, pause_s: float) -> Failure:
+        if message.refuse is not None:
+            return message.refuse(answered, pause_s)
+        return failures.refusal(self.title, answered, self._explain, pause_s)
+
     async def _exchange(self, message: Message, credential: Credential, sent: "_Sent") -> tuple[Answered, float]:
         """One request; a second one, where the first was not let in and a fresh token may help."""
+        answered = Answered(HTTPStatus.UNAUTHORIZED, None)
         for refused in (False, True):
             headers = await credential.headers(refused=refused)
             if headers is None:
@@ -187,7 +202,7 @@ class Client:
             if answered.status != HTTPStatus.UNAUTHORIZED:
                 return answered, pause_s
             sent.begun = False
-        return Answered(HTTPStatus.UNAUTHORIZED, None), 0.0
+        return answered, 0.0
 
     @asynccontextmanager
     async def _place(self) -> AsyncGenerator[Admitted]:
@@ -211,7 +226,7 @@ class Client:
                 answer = await self._http.send(request, stream=True, follow_redirects=False)
                 try:
                     pause_s = asked_for(answer)
-                    self.pause.heard(pause_s)
+                    self.pause.heard(pause_s if self._one_account else 0.0)
                     answered = await read(answer, self.upstream.body_limit_bytes)
                 finally:
                     await answer.aclose()
@@ -239,9 +254,9 @@ class Client:
     def _request(self, message: Message, headers: Mapping[str, str]) -> httpx.Request:
         content = None if message.body is None else orjson.dumps(message.body)
         kind = {} if content is None else {"Content-Type": "application/json"}
-        url = f"{self.upstream.url.rstrip('/')}/{'/'.join(map(_segment, message.path))}"
+        url = "/".join((self.upstream.url.rstrip("/"), *map(_segment, message.path)))
         query = dict(message.query) or None
-        sent = {**_HEADERS, **kind, **headers}
+        sent = {**_HEADERS, **kind, **message.headers, **headers}
         return self._http.build_request(message.method, url, params=query, content=content, headers=sent)
 
 
@@ -266,7 +281,7 @@ def _segment(part: str) -> str:
 
 
 @asynccontextmanager
-async def open_http(upstream: Upstream) -> AsyncGenerator[httpx.AsyncClient]:
+async def open_http(upstream: Bounds) -> AsyncGenerator[httpx.AsyncClient]:
     """The HTTP client of one upstream, for a process's lifetime."""
     opened = open_client(answer_s=upstream.answer_s, connect_s=upstream.connect_s, connections=upstream.concurrency)
     async with opened as http:

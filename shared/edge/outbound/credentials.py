@@ -1,6 +1,7 @@
 """With what we show up there: a token made for it, or a credential of the service's own. Never a caller's own token."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import Protocol
 
 from pydantic import SecretStr
@@ -9,7 +10,7 @@ from shared.core.delegation import OnBehalf
 from shared.core.errors import Misconfigured
 from shared.core.upstreams import Upstream
 
-__all__ = ["Credential", "of_caller", "of_service"]
+__all__ = ["Credential", "exchanged", "of_caller", "of_service"]
 
 
 class Credential(Protocol):
@@ -27,15 +28,15 @@ class Credential(Protocol):
 class _Exchanged:
     """A token that speaks for the caller; had once for each request, since it is kept where it is made."""
 
-    def __init__(self, on_behalf: OnBehalf, upstream: Upstream) -> None:
+    def __init__(self, on_behalf: OnBehalf, resource: str, scopes: Sequence[str]) -> None:
         self._on_behalf = on_behalf
-        self._upstream = upstream
+        self._resource = resource
+        self._scopes = scopes
         self._last: SecretStr | None = None
 
     async def headers(self, *, refused: bool) -> dict[str, str] | None:
         instead_of = self._last if refused else None
-        where = self._upstream
-        token = self._last = await self._on_behalf.token(where.audience, where.scopes, instead_of=instead_of)
+        token = self._last = await self._on_behalf.token(self._resource, self._scopes, instead_of=instead_of)
         return {"Authorization": f"Bearer {token.get_secret_value()}"}
 
 
@@ -57,10 +58,15 @@ def of_service(upstream: Upstream) -> Credential | None:
     return _Service(f"Bearer {token}")
 
 
+def exchanged(on_behalf: OnBehalf, resource: str, scopes: Sequence[str]) -> Credential:
+    """A token that speaks for the caller there."""
+    return _Exchanged(on_behalf, resource, scopes)
+
+
 def of_caller(upstream: Upstream, on_behalf: OnBehalf) -> Credential:
     """What a call is made with."""
     if upstream.auth == "exchange":
-        return _Exchanged(on_behalf, upstream)
+        return exchanged(on_behalf, upstream.audience, upstream.scopes)
     service = of_service(upstream)
     if service is None:
         raise Misconfigured(f"auth={upstream.auth} needs a token")

@@ -18,10 +18,13 @@ from shared.core.upstreams import Said
 from shared.edge.outbound.answers import Answered
 from shared.steps.untrusted import neutralise
 
-__all__ = ["Explain", "away", "busy", "lost", "nobody_asks", "pausing", "refusal", "shed"]
+__all__ = ["Explain", "Refuse", "away", "busy", "lost", "nobody_asks", "pausing", "refusal", "shed"]
 
 Explain = Callable[[object], Sequence[Said]]
 """What the body of a refusal says, as the server that knows the other side reads it."""
+
+Refuse = Callable[[Answered, float], Failure]
+"""What a refusal means, by the answer and the pause in seconds that it asks for."""
 
 _SAID_MAX = 5
 _SAID_CHARACTERS = 200
@@ -57,13 +60,14 @@ def refusal(title: str, answered: Answered, explain: Explain, pause_s: float) ->
 
 def _words(title: str, said: Sequence[Said]) -> str:
     """Other people's words, as data: bounded, made harmless, and said to be theirs."""
-    shown = [_plain(f"{each.field}: {each.message}" if each.field else each.message) for each in said[:_SAID_MAX]]
-    return f" {title} says: {'; '.join(f'«{each}»' for each in shown)}." if shown else ""
+    shown = [quoted(f"{each.field}: {each.message}" if each.field else each.message) for each in said[:_SAID_MAX]]
+    return f" {title} says: {'; '.join(f'{each}' for each in shown)}." if shown else ""
 
 
-def _plain(text: str) -> str:
-    shown, _ = neutralise(" ".join(text.split())[:_SAID_CHARACTERS])
-    return shown.replace("«", "‹").replace("»", "›")
+def quoted(text: str, most: int = _SAID_CHARACTERS) -> str:
+    """Other people's words in quotation marks, bounded and made harmless."""
+    shown, _ = neutralise(" ".join(text.split())[:most])
+    return f"«{shown.replace('«', '‹').replace('»', '›')}»"
 
 
 def pausing(title: str, wait_s: float) -> RateLimited:

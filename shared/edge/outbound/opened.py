@@ -82,17 +82,17 @@ class _Sending:
 class Elsewhere:
     """The other system, for one call of one caller."""
 
-    def __init__(self, client: Client, credential: Credential, options: Any, once: Once) -> None:
-        self._client = client
+    def __init__(self, client: Client, credential: Credential, options: Any, once: Once, *, as_caller: bool) -> None:
         self._reading: Reader = _Reading(client, credential)
         self._sending: Sender = _Sending(client, credential)
         self._once = once
+        self._as_caller = as_caller
         self.options = options
 
     @property
     def as_caller(self) -> bool:
         """Whether it is asked in the caller's name."""
-        return self._client.upstream.auth == "exchange"
+        return self._as_caller
 
     @property
     def acted(self) -> bool:
@@ -137,7 +137,8 @@ class Opened:
         if caller.tenant != self.upstream.tenant:
             raise failures.nobody_asks(self.over.title)
         once = Once(self.sendings, self.ring, whose, self.in_flight_s, self.upstream.settle_s)
-        return Elsewhere(self.client, of_caller(self.upstream, on_behalf), self.options, once)
+        credential, as_caller = of_caller(self.upstream, on_behalf), self.upstream.auth == "exchange"
+        return Elsewhere(self.client, credential, self.options, once, as_caller=as_caller)
 
     @property
     def in_flight_s(self) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 
 from shared.core.call import Queries
+from shared.core.work import Also
 from shared.state.database import Transaction
 from shared.state.jobs import doing
 from shared.state.jobs.lease import Taken
@@ -49,9 +50,11 @@ class Attempt:
         async with self._taken.writing() as writing:
             await writing.rows(doing.EXPECT, id=self.job_id, rows=rows, cut=truncated)
 
-    async def keep(self, rows: Sequence[Any], checkpoint: Any = None) -> None:
+    async def keep(self, rows: Sequence[Any], checkpoint: Any = None, *, also: Also | None = None) -> None:
         part, done = self.parts + 1, self.done + len(rows)
         async with self._taken.writing(further=part > self._reached) as writing:
+            if also is not None:
+                await also(writing)
             await writing.rows(doing.KEEP_PART, id=self.job_id, new_part=part, new_rows=[*rows])
             kept = {"new_part": part, "new_done": done, "new_checkpoint": checkpoint}
             await writing.rows(doing.PROGRESS, id=self.job_id, **kept)

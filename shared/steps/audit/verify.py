@@ -14,9 +14,9 @@ from shared.steps.audit.chain import COLUMNS, Head, columns
 _AS_TEXT = """
 to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
 _REPEATED = COLUMNS[2 : COLUMNS.index("body")]
-_TOLD = ", ".join(_AS_TEXT if name == "at" else f"{name}::text" for name in _REPEATED)
+TOLD = ", ".join(_AS_TEXT if name == "at" else f"{name}::text" for name in _REPEATED)
 ALL = f"""
-SELECT chain, seq, id, body, key_id, prev_hash, hash, array_to_json(ARRAY[{_TOLD}])::text AS told
+SELECT chain, seq, id, body, key_id, prev_hash, hash, array_to_json(ARRAY[{TOLD}])::text AS told
 FROM suite.audit ORDER BY chain, seq
 """  # noqa: S608 - constants
 """The columns that repeat the body come as one text: to decode each takes longer than all the rest of a record."""
@@ -53,7 +53,7 @@ async def verify(connection: Any, ring: KeyRing) -> Report:
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         openings = {row["chain"]: _body(row) for row in await connection.fetch(OPENINGS)}
         registered = {row["chain"] for row in await connection.fetch(CHAINS)}
-        named = {place for body in openings.values() if (place := _named(body))}
+        heads = {place for body in openings.values() if (place := named(body))}
         report = Report()
         hashes: dict[tuple[str, int], str] = {}
         chains: set[UUID] = set()
@@ -66,12 +66,12 @@ async def verify(connection: Any, ring: KeyRing) -> Report:
             report.records += 1
             report.problems += _chained(row, head, ring)
             head = Head(head.chain, row["seq"], row["hash"])
-            if not _repeats(row):
+            if not repeats(row):
                 differing.append((head.chain, head.seq))
-            if named and (place := (str(head.chain), head.seq)) in named:
+            if heads and (place := (str(head.chain), head.seq)) in heads:
                 hashes[place] = head.hash.hex()
         for differs in differing:
-            report.problems += _compared(await connection.fetchrow(ONE, *differs))
+            report.problems += compared(await connection.fetchrow(ONE, *differs))
     report.chains = len(chains)
     report.problems += _missing(openings, hashes)
     report.problems += [Problem(f"{chain}/0", "the whole chain is gone") for chain in sorted(registered - chains)]
@@ -90,7 +90,7 @@ async def _rows(connection: Any) -> AsyncGenerator[Any]:
         page = await following
 
 
-def _repeats(row: Any) -> bool:
+def repeats(row: Any) -> bool:
     """Whether the columns say what the body says, in its own spelling; if not, they are compared one by one."""
     body = _body(row)
     told = [None if (value := body.get(name)) is None else str(value) for name in _REPEATED]
@@ -103,28 +103,34 @@ def _repeats(row: Any) -> bool:
 
 def _chained(row: Any, head: Head, ring: KeyRing) -> Iterator[Problem]:
     if row["seq"] != head.seq + 1:
-        yield Problem(_where(row), f"records {head.seq + 1} to {row['seq'] - 1} before it are gone")
+        yield Problem(where(row), f"records {head.seq + 1} to {row['seq'] - 1} before it are gone")
     elif row["prev_hash"] != head.hash:
-        yield Problem(_where(row), "prev_hash: it does not follow the record before it")
+        yield Problem(where(row), "prev_hash: it does not follow the record before it")
+    yield from hashed(row, ring)
+
+
+def hashed(row: Any, ring: KeyRing) -> Iterator[Problem]:
+    """What does not fit of one record by itself."""
     try:
-        hashed = ring.mac(row["prev_hash"] + row["body"], row["key_id"])
+        computed = ring.mac(row["prev_hash"] + row["body"], row["key_id"])
     except (CannotOpen, ValueError):
-        yield Problem(_where(row), "key_id: not a key of the ring")
+        yield Problem(where(row), "key_id: not a key of the ring")
     else:
-        if hashed != row["hash"]:
-            yield Problem(_where(row), "hash: body, prev_hash or hash was changed")
+        if computed != row["hash"]:
+            yield Problem(where(row), "hash: body, prev_hash or hash was changed")
 
 
-def _compared(row: Any) -> Iterator[Problem]:
+def compared(row: Any) -> Iterator[Problem]:
+    """The columns that differ from the signed body, of a row with all of `COLUMNS`."""
     try:
         expected = columns(_body(row))
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
-        yield Problem(_where(row), "body: it is not a record")
+        yield Problem(where(row), "body: it is not a record")
         return
     if tuple(row)[: len(expected)] != expected:
         for name, value in zip(COLUMNS, expected, strict=False):
             if row[name] != value:
-                yield Problem(_where(row), f"{name}: the column differs from the signed body")
+                yield Problem(where(row), f"{name}: the column differs from the signed body")
 
 
 def _missing(openings: dict[UUID, dict[str, Any]], hashes: dict[tuple[str, int], str]) -> Iterator[Problem]:
@@ -132,11 +138,11 @@ def _missing(openings: dict[UUID, dict[str, Any]], hashes: dict[tuple[str, int],
     for chain, body in openings.items():
         if body.get("kind") != "chain":
             yield Problem(f"{chain}/0", "kind: a chain starts with its registration")
-        elif (place := _named(body)) and hashes.get(place) != body["previous"].get("hash"):
+        elif (place := named(body)) and hashes.get(place) != body["previous"].get("hash"):
             yield Problem(f"{place[0]}/{place[1]}", f"gone or changed: {chain}/0 names it")
 
 
-def _named(opening: dict[str, Any]) -> tuple[str, int] | None:
+def named(opening: dict[str, Any]) -> tuple[str, int] | None:
     """The chain and sequence number of the head an opening record names."""
     try:
         previous: Any = opening["previous"]
@@ -153,5 +159,5 @@ def _body(row: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", body) if isinstance(body, dict) else {}
 
 
-def _where(row: Any) -> str:
+def where(row: Any) -> str:
     return f"{row['chain']}/{row['seq']} ({row['id']})"

@@ -33,7 +33,10 @@ from shared.steps.policy.rules import Rules
 from shared.steps.policy.schema import scopes_of
 from shared.steps.policy.subject import Here, Subject
 
-_OF_CALLER = {"subject", "tenant", "client", "issuer", "scopes", "roles", "trust", "acr", "actors", "signed_in_s_ago"}
+_OF_CALLER = {
+    *("subject", "tenant", "client", "issuer", "scopes", "roles", "trust", "acr", "actors", "through"),
+    "signed_in_s_ago",
+}
 _OF_CASE = {"caller", "call", "holds", "expect", "arguments", "by", "seen", "environment", "read_only", "why"}
 
 

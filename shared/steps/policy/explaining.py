@@ -122,6 +122,7 @@ def caller_of(
     signed_in_s_ago: float | None = None,
     client: str = "some-client",
     issuer: str = "https://issuer.example",
+    through: str | None = None,
 ) -> Caller:
     """A caller to ask about.
 
@@ -139,6 +140,7 @@ def caller_of(
         roles=frozenset(roles),
         trust=cast("Trust", trust),
         actors=tuple(actors),
+        through=through,
         acr=acr,
         auth_time=int(time.time() - signed_in_s_ago) if signed_in_s_ago is not None else None,
     )

@@ -22,7 +22,8 @@ entity Role;
 entity Tenant;
 entity Server;
 entity Caller in [Role, Tenant] {
-  subject: String, client: String, issuer: String, tenant: String, trust: String, actors: Set<String>
+  subject: String, client: String, issuer: String, tenant: String, trust: String, actors: Set<String>,
+  through: String
 };
 entity Scope in [Scope, Server];
 entity Tool in [Server] {

@@ -100,6 +100,7 @@ def _entity(caller: Caller) -> dict[str, Any]:
             "tenant": caller.tenant,
             "trust": caller.trust,
             "actors": list(caller.actors),
+            "through": caller.through or "",
         },
         "parents": [
             *({"type": "Role", "id": role} for role in sorted(caller.roles)),

@@ -11,7 +11,7 @@ from shared.core.errors import Misconfigured
 from shared.core.settings import Settings
 from shared.state.roles import Urls
 
-URLS = Urls(*(f"postgresql://{role}@127.0.0.1/suite" for role in ("owner", "app", "reader", "operator")))
+URLS = Urls(*(f"postgresql://{role}@127.0.0.1/suite" for role in ("owner", "app", "reader", "operator", "console")))
 
 
 def told(folder: Path, replicas: int = 3) -> tuple[Plan, dict[str, str]]:

@@ -12,8 +12,8 @@ import pytest
 from starlette.applications import Starlette
 
 from compose.idp.documents import LIMIT_BYTES, TTL_S
-from compose.idp.guarded import Address, Guarded, Judge
 from compose.idp.provider import IdentityProvider
+from shared.state.guarded import Address, Guarded, Judge
 from tests.compose.idp.consent import sign_in
 from tests.compose.idp.documents import PATH, DocumentHost, document_host
 from tests.compose.idp.flow import CALLBACK, ISSUER, ORIGIN, RESOURCES, Clock, Flow, query

@@ -18,8 +18,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from compose.idp.guarded import Address, Guarded, Judge
 from compose.idp.provider import IdentityProvider
+from shared.state.guarded import Address, Guarded, Judge
 from tests.compose.idp.consent import sign_in
 from tests.compose.idp.documents import DocumentHost
 from tests.compose.idp.flow import CALLBACK, CUSTOMERS, ISSUER, ORIGIN, RESOURCES, query

@@ -360,7 +360,8 @@ async def test_neither_token_is_printed_pickled_or_logged(make: Make, caplog: py
 
 
 async def test_where_no_client_is_set_up_the_token_is_not_even_kept() -> None:
-    async with open_exchanges(Settings(issuer=URL)) as exchanges:
+    async with open_exchanges(Settings(issuer=URL), ["front"]) as opened:
+        exchanges = opened["front"]
         caller = Caller("jane", URL, "desk", "acme", frozenset())
         on_behalf = exchanges.on_behalf("Bearer secret", caller)
     assert on_behalf is exchanges.on_behalf("Bearer another", caller)
@@ -371,9 +372,9 @@ async def test_where_no_client_is_set_up_the_token_is_not_even_kept() -> None:
 async def test_each_callers_own_provider_is_asked() -> None:
     known: dict[str, Any] = {"one": {"url": URL, "tenant": "acme", **CLIENT}}
     known["two"] = {"url": "https://other.example", "tenant": "globex"}
-    async with open_exchanges(Settings(issuers=known)) as exchanges:
+    async with open_exchanges(Settings(issuers=known), ["front"]) as opened:
         first, second = (
-            exchanges.on_behalf("Bearer secret", Caller("jane", issuer["url"], "desk", "acme", frozenset()))
+            opened["front"].on_behalf("Bearer secret", Caller("jane", issuer["url"], "desk", "acme", frozenset()))
             for issuer in known.values()
         )
     assert (type(first).__name__, type(second).__name__) == ("_Caller", "_NotSetUp")
@@ -382,3 +383,19 @@ async def test_each_callers_own_provider_is_asked() -> None:
 async def test_a_call_that_came_without_a_token_says_how_to_come_with_one() -> None:
     with pytest.raises(CannotDelegate, match="over stdio there is none"):
         await NOBODY.token(THERE, SCOPES)
+
+
+async def test_each_server_is_its_own_client_and_no_other() -> None:
+    clients = {
+        "front": {"client_id": "the-front", "client_secret": "hush"},
+        "back": {"client_id": "the-back"},  # known, but not served here
+    }
+    caller = Caller("jane", URL, "desk", "acme", frozenset())
+    issuer: Any = {"url": URL, "clients": clients}
+    async with open_exchanges(Settings(issuers={"one": issuer}), ["front", "back", "third"]) as opened:
+        made = {name: type(opened[name].on_behalf("Bearer secret", caller)).__name__ for name in opened}
+    assert made == {"front": "_Caller", "back": "_NotSetUp", "third": "_NotSetUp"}
+    both: Any = {**issuer, **CLIENT}
+    async with open_exchanges(Settings(issuers={"one": both}), ["front", "third"]) as opened:
+        made = {name: type(opened[name].on_behalf("Bearer secret", caller)).__name__ for name in opened}
+    assert made == {"front": "_Caller", "third": "_Caller"}

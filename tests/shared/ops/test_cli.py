@@ -110,7 +110,8 @@ def test_connect_writes_into_the_file_of_the_one_who_runs_it(tmp_path: Path) -> 
     env = environment(tmp_path / "data", HOME=str(tmp_path), SUITE_PORT="18080")
     assert run("connect cursor --write", env).returncode == 0
     entries = {
-        f"suite-{name}": {"type": "http", "url": f"http://127.0.0.1:18080/{name}/mcp"} for name in servers.names()
+        f"suite-{server.name}": {"type": "http", "url": f"http://127.0.0.1:18080/{server.name}/mcp"}
+        for server in servers.over_mcp()
     }
     written = json.loads((tmp_path / ".cursor" / "mcp.json").read_text())
     assert written == {"mcpServers": entries}

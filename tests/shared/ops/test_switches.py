@@ -193,9 +193,9 @@ def test_a_token_is_known_by_the_claim_its_issuer_has_for_that() -> None:
 REFUSED = (
     ("stop tool customers.merge_customer", "", "customers.merge_customers"),
     ("stop tool customers", "", "customers.get_customer"),
-    ("stop tool custommers.get_customer", "", "there are: customers"),
-    ("stop server custommers", "", "there are: customers"),
-    ("stop server ../customers", "", "there are: customers"),
+    ("stop tool custommers.get_customer", "", "there are: console, customers"),
+    ("stop server custommers", "", "there are: console, customers"),
+    ("stop server ../customers", "", "there are: console, customers"),
     ("stop tenant acme --for 2weeks", "", "90s, 30m, 2h or 7d"),
     ("stop tenant acme --for 0s", "", "90s, 30m, 2h or 7d"),
     ("stop tenant acme --for 9999999d", "", "90s, 30m, 2h or 7d"),

@@ -12,7 +12,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from compose.idp.guarded import Address, Guarded, NotAllowed, Resolve, addresses, is_loopback_address, is_public_address
+from shared.state.guarded import (
+    Address,
+    Guarded,
+    NotAllowed,
+    Resolve,
+    addresses,
+    is_loopback_address,
+    is_public_address,
+)
 
 pytestmark = pytest.mark.anyio
 

@@ -1,4 +1,4 @@
-"""Before a call is done: the caller's own user confirms it, or other people approve it, as policy decided."""
+"""The caller's own user confirms a call, where the client can ask: the caller's own word, and no approval."""
 
 from hashlib import sha256
 from typing import Annotated
@@ -8,7 +8,7 @@ from pydantic import Field
 
 from shared.core.asking import Answers
 from shared.core.decision import Decision
-from shared.core.errors import CannotAsk, Declined, NeedsApproval
+from shared.core.errors import CannotAsk, Declined
 from shared.core.request import Request
 from shared.core.tool import Answer, Arguments, Tool
 
@@ -21,26 +21,14 @@ class Confirmation(Answer):
     confirmed: Annotated[bool, Field(description="Whether this may be done.")]
 
 
-def satisfy(decision: Decision, request: Request, tool: Tool, query: Arguments, answers: Answers) -> None:
-    """Return if the call may be done now. Inside its transaction, so that what is asked is what is done.
+def confirm(decision: Decision, request: Request, tool: Tool, query: Arguments, answers: Answers) -> None:
+    """Have the caller's own user say yes.
 
     Raises:
-        Asked: The caller's own user has to say yes first.
-        Declined: The user did not.
-        CannotAsk: Nobody can be asked here.
-        NeedsApproval: Other people have to approve it.
+        Asked: There is no answer yet.
+        Declined: The user said no.
+        CannotAsk: It is no tool's call.
     """
-    if decision.effect == "approve":
-        people = "a person" if decision.approvals == 1 else f"{decision.approvals} people"
-        raise NeedsApproval(
-            f"{tool.name} was not done. {decision.reason} It needs the approval of {people} other than you. Tell the "
-            "person you work for; repeating the call will not help.",
-            decision.reason,
-            decision.policies,
-            decision.approvals,
-        )
-    if decision.effect != "confirm":
-        return
     if request.kind != "tool":
         raise CannotAsk(f"{tool.name} has to be confirmed by its user, who can be asked in a tool's call only.")
     if not answers.to(_question(decision, tool, query), Confirmation).confirmed:
