@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from pydantic import BaseModel, ValidationError
 
+from servers.customers.contacts import CONTACT, resolve_contacts
 from servers.customers.models import Found, Search
 from servers.customers.scanning import scan
 from servers.customers.tools import tools as own
@@ -55,9 +56,10 @@ def _checked(tool: Tool) -> Tool:
 def _offered() -> Toolset:
     offered = Toolset()
     offered.read("customers:read")(search_customers)
+    offered.read(CONTACT)(resolve_contacts)
     reads = ("get_customer", "get_customers", "search_customers", "list_customer_orders", "get_order")
     everything = {**own.tools, **offered.tools}
-    offered.tools = {name: _checked(everything[name]) for name in reads}
+    offered.tools = {name: _checked(everything[name]) for name in (*reads, resolve_contacts.__name__)}
     for uri in ("customer://{customer_id}", "customer://{customer_id}/orders"):
         # Not watchable: nobody tells us when a company's own programs change its data.
         offered.resources[uri] = replace(own.resources[uri], tool=_checked(own.resources[uri].tool), watchable=False)

@@ -1,17 +1,17 @@
 from pathlib import Path
 
-from servers.customers import archiving, completing, exporting, exports, merging, notes, prompts, undoing
+from servers.customers import archiving, completing, contacts, exporting, exports, merging, notes, prompts, undoing
 from servers.customers.foreign import views
 from servers.customers.tools import tools
 from shared.core.server import Server
 
-ACTS = (notes, archiving, merging, undoing, exporting, exports, prompts, completing)
+ACTS = (notes, archiving, merging, undoing, exporting, exports, contacts, prompts, completing)
 """Beside `tools.py`: importing one adds what it declares to the same toolset."""
 
 server = Server(
     name="customers",
     title="Customers",
-    version="2.0.0",
+    version="2.1.0",
     instructions=(
         "The customer database: look up, search, read orders and notes, create, update, merge, archive, export. "
         "Start with search_customers unless you have an id like C-000042. Read a customer before you change it, and "

@@ -63,6 +63,7 @@ async def bulk_update_tickets(call: Call, query: BulkUpdate) -> Bulk:
     rows = await _chosen(call, query)
     plan = await _planned(call, rows, query)
     _refuse_other(plan, query)
+    call.based_on("plan", "of the tickets", plan.digest)
     saved = await save(call, query, "bulk_update", plan.wished, Undo((BULK,)))
     await call.progress(len(rows), len(rows), "saved")
     return Bulk(

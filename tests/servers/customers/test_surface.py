@@ -29,12 +29,14 @@ CALLS: dict[str, dict[str, Any]] = {
     "list_customer_notes": {"customer_id": "C-000001"},
     "add_customer_note": {"customer_id": "C-000001", "text": "Called.\nWill call again."},
     "undo_change": {},
+    "resolve_contacts": {"customer_ids": ["C-000001", "C-999999"]},
 }
 MORE = {
     "export_customers": {"customers:export"},
     "get_job": {"customers:export"},
     "cancel_job": {"customers:export"},
     "merge_customers": {"customers:write", "customers:pii"},
+    "resolve_contacts": {"customers:contact"},
 }
 """Tools that need other scopes than reading, or writing."""
 

@@ -11,7 +11,7 @@ import pytest
 
 from servers.customers.server import server
 from tests.harness import Suite
-from tests.servers.customers.handles import CASES, MISSING, PROMPTS, Handles, fill, hide
+from tests.servers.customers.handles import CASES, MISSING, PROMPTS, Handles, fill, hide, token_for
 
 pytestmark = pytest.mark.anyio
 
@@ -93,7 +93,7 @@ async def test_a_foreign_handle_answers_like_a_missing_one(
         given = fill(arguments, handles, own) | extra
         if "idempotency_key" in extra:
             given["idempotency_key"] += f"-{uuid4().hex}-{number}"
-        response = await suite.post(suite.token("admin"), "tools/call", {"name": tool, "arguments": given})
+        response = await suite.post(token_for(suite, tool), "tools/call", {"name": tool, "arguments": given})
         answers.append(seen(response, handles))
     assert answers[0] == answers[1]
 
@@ -130,6 +130,15 @@ async def test_a_foreign_id_is_not_completed(suite: Suite, foreign: Handles) -> 
         answer = await suite.post(suite.token(who), "completion/complete", params)
         answers.append(answer.json()["result"]["completion"]["values"])
     assert answers == [[], [foreign.customer]]
+
+
+async def test_the_other_tenant_itself_is_given_addresses_of_its_own(suite: Suite, foreign: Handles) -> None:
+    await suite.sql("UPDATE customers.customers SET email = 'elsewhere@globex.example' WHERE id = $1", foreign.customer)
+    params: dict[str, Any] = {"name": "resolve_contacts", "arguments": {"customer_ids": [foreign.customer]}}
+    for who, found in (("outsider", ["elsewhere@globex.example"]), ("admin", [])):
+        answer = await suite.post(token_for(suite, "resolve_contacts", who), "tools/call", params)
+        contacts = answer.json()["result"]["structuredContent"]["contacts"]
+        assert [contact["email"] for contact in contacts] == found
 
 
 async def test_the_other_tenant_itself_does_see_it(suite: Suite, foreign: Handles) -> None:
