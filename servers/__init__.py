@@ -50,3 +50,8 @@ def pages() -> dict[str, str]:
 def every() -> list[Server]:
     """All servers, in order of name."""
     return [load(name) for name in names()]
+
+
+def over_mcp() -> list[Server]:
+    """Those that are offered to programs: all but what people use in a browser (`Server.web`)."""
+    return [server for server in every() if server.web is None]

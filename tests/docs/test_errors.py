@@ -73,8 +73,12 @@ DELEGATING = {"cannot_delegate"}
 """Nor does one call another server; `tests/contracts/test_passthrough.py` provokes this."""
 
 
+APPROVING = {"rejected", "approval_lapsed"}
+"""Nobody decides anything in the table; `tests/shared/steps/approvals/` provokes these."""
+
+
 def test_every_failure_was_provoked_and_told_as_typed() -> None:
-    played = {cell(row.code, place) for row in TABLE for place in row.on} | ASKING | STOPPED | DELEGATING
+    played = {cell(row.code, place) for row in TABLE for place in row.on} | ASKING | STOPPED | DELEGATING | APPROVING
     assert {code for code, *_ in TYPED} == {code for code in played if isinstance(code, str)} - {"invalid_token", "ok"}
 
 

@@ -110,13 +110,12 @@ async def test_what_does_not_leave_the_house_goes_on(house: House) -> None:
     assert "text" in await jane.call("sign_document", name="menu")
 
 
-async def test_a_dry_run_tells_the_same_as_the_call(house: House) -> None:
+async def test_a_dry_run_sends_nothing_and_is_let_through(house: House) -> None:
     jane = house.person()
     assert await jane.send(dry_run=True) == {"text": "sent"}
     await jane.read("read_page", "read_plan")
-    rehearsed, done = await jane.send(dry_run=True), await jane.send()
-    assert stopped(rehearsed)
-    assert {**rehearsed, "reference": ""} == {**done, "reference": ""}
+    assert await jane.send(dry_run=True) == {"text": "sent"}
+    assert stopped(await jane.send())
 
 
 # Who

@@ -144,7 +144,7 @@ async def storm(databases: Databases, tmp_path: Path, monkeypatch: pytest.Monkey
     with tcp_listener() as listener:
         issuer = f"http://127.0.0.1:{listener.getsockname()[1]}/idp"
         settings = Settings.model_validate({**GENEROUS, "port": 8080, "data_dir": tmp_path, "issuer": issuer})
-        served = servers.every()
+        served = servers.over_mcp()
         where = addresses(settings, served, alone=False)
         resources = {where[server.name].resource: scopes_of(server) for server in served}
         provider = IdentityProvider(issuer, resources=resources)

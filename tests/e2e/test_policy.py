@@ -181,7 +181,7 @@ class TestSignIn:
         answer = await suite.post(token, "tools/call", params)
         assert answer.json()["result"]["isError"] is False
 
-    async def test_an_agent_alone_is_sent_for_a_person_and_one_vouched_for_confirms(self, suite: Suite) -> None:
+    async def test_an_agent_alone_is_sent_for_a_person_and_one_vouched_for_needs_another(self, suite: Suite) -> None:
         alone: dict[str, Any] = {"sub": "acme-sync", "client_id": "acme-sync", "roles": ["service"]}
         params = {"name": "merge_customers", "arguments": await two_customers(suite)}
         answer = await suite.post(suite.token("manager", **alone, acr=None, auth_time=None), "tools/call", params)
@@ -190,8 +190,8 @@ class TestSignIn:
         vouched = suite.token("manager", **alone, acr="aal2", act={"sub": "acme-sales-manager"})
         answer = await suite.post(vouched, "tools/call", params)
         record = await last(suite, "merge_customers")
-        assert (record["trust"], record["decision"]) == ("hybrid", "confirm")
-        assert answer.json()["error"]["code"] == -32021  # the raw client of this test cannot be asked
+        assert (record["trust"], record["decision"]) == ("hybrid", "approve")
+        assert answer.json()["result"]["structuredContent"]["error"]["code"] == "needs_approval"
 
 
 class TestReadOnly:
