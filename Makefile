@@ -28,7 +28,7 @@ fleet: setup ## Run load balancer, 3 replicas of each server, PostgreSQL, Redis 
 	@$(BIN)/python -m compose.fleet $(ARGS)
 
 drills: setup ## Kill, drain and roll replicas under load, and take services away, for as long as is promised
-	@SUITE_LONG=1 DRILL_CALLS=5000 DRILL_OUTAGE_S=10 DRILL_LIMITS_S=60 $(BIN)/pytest -q tests/e2e/drills \
+	@SUITE_LONG=1 DRILL_CALLS=5000 DRILL_OUTAGE_S=10 DRILL_LIMITS_S=60 DRILL_RELAY_S=60 $(BIN)/pytest -q tests/e2e/drills \
 		tests/e2e/test_limits_over_replicas.py tests/servers/customers/test_search_plan.py tests/test_bench_smoke.py $(ARGS)
 
 ##@ Work on it

@@ -45,7 +45,7 @@ class Counter:
         self._series[labels] = (known or 0) + by
 
     def read(self) -> list[tuple[Labels, float]]:
-        return list(self._series.items())
+        return list(self._series.copy().items())  # copied at once: another thread counts meanwhile
 
     def value(self, *labels: str) -> float:
         return self._series.get(labels, 0)
@@ -74,7 +74,7 @@ class Histogram:
         return Timed(self, labels)
 
     def read(self) -> list[tuple[Labels, Counted]]:
-        return [(labels, Counted([*series.buckets], series.sum)) for labels, series in list(self._series.items())]
+        return [(labels, Counted([*series.buckets], series.sum)) for labels, series in self._series.copy().items()]
 
 
 class Timed:

@@ -175,19 +175,21 @@ class Protocol:
     async def _rounds(self, context: Context, params: types.CallToolRequestParams, reference: str) -> dict[str, Any]:
         modern = context.protocol_version in MODERN_PROTOCOL_VERSIONS
         sofar, can_ask = rounds.Rounds.of(params), rounds.can_ask(context)
+        refusal: CannotAsk | None = None
         while True:
             try:
                 return await self._round(context, params, reference, sofar, can_ask=can_ask)
             except Asked as asked:
+                if refusal is not None:
+                    raise refusal from None
                 rounds.check(context, sofar, modern=modern)
                 if modern:
                     return sofar.required(asked.question)
                 try:
                     sofar = sofar.another(await rounds.ask(context, asked, self._ask_s))
-                except CannotAsk:
-                    if not can_ask:
-                        raise
-                    can_ask = False  # it said that it can; what policy asks is asked at the console instead
+                except CannotAsk as cannot:
+                    # It said that it can. What policy asks is asked at the console instead; what a tool asks is not.
+                    refusal, can_ask = cannot, False
 
     async def _round(
         self,

@@ -85,7 +85,7 @@ def test_a_command_runs(command: str, tmp_path: Path) -> None:
     executable = Path(sys.executable).with_name("mcp-suite")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("SUITE_", "DATABASE_"))}
     environment |= {"SUITE_DATA_DIR": str(tmp_path / "data"), "HOME": str(tmp_path)}
-    if words[0] == "audit":
+    if words[0] in {"audit", "mail"}:
         migrate = [executable, "db", "migrate"]
         subprocess.run(migrate, env=environment, capture_output=True, check=True, timeout=120)
     done = subprocess.run(

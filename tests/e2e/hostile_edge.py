@@ -424,7 +424,7 @@ CALLS = [
             "WWW-Authenticate": 'Bearer error="insufficient_user_authentication", error_description="merge_customers is '
             "not allowed yet. It takes a stronger sign-in. Somebody has to sign in as aal2 within the last 3600 s; then "
             'repeat the call.", acr_values="aal2", max_age="3600", resource_metadata="{metadata}", '
-            'scope="customers:pii customers:read customers:write"'
+            'scope="customers:contact customers:pii customers:read customers:write"'
         },
         leaves="call step_up",
         on=HTTP,

@@ -163,7 +163,7 @@ class TestSignIn:
         assert challenge.startswith('Bearer error="insufficient_user_authentication"')
         assert wanted in challenge
         assert f'resource_metadata="{suite.where["customers"].metadata_url}"' in challenge
-        assert 'scope="customers:pii customers:read customers:write"' in challenge
+        assert 'scope="customers:contact customers:pii customers:read customers:write"' in challenge
         assert (await last(suite, "merge_customers"))["outcome"] == "step_up"
 
     async def test_the_2025_era_is_challenged_too(self, suite: Suite) -> None:

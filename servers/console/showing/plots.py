@@ -8,7 +8,7 @@ from math import ceil, floor, log10
 from markupsafe import Markup
 
 WIDTH, HEIGHT = 420, 180
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 10, 12, 24
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 10, 12, 24
 _STEPS = (1, 2, 5, 10)
 _LABELS = 4
 

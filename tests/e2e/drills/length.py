@@ -4,3 +4,4 @@ import os
 
 CALLS = int(os.environ.get("DRILL_CALLS", "5000"))
 OUTAGE_S = float(os.environ.get("DRILL_OUTAGE_S", "3"))
+RELAY_S = float(os.environ.get("DRILL_RELAY_S", "3"))

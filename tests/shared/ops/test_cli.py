@@ -92,7 +92,7 @@ async def test_a_token_of_the_command_is_good_for_the_server_it_names(own_suite:
     ("words", "said"),
     [
         ("token [/red]", "there are: support, manager"),
-        ("serve ../customers", "there are: customers"),
+        ("serve ../customers", "there are: console, customers"),
         ("connect inspector --write", "no configuration file"),
     ],
 )

@@ -72,7 +72,8 @@ class TestCheck:
     def test_ours_pass(self) -> None:
         code, output = run("check")
         assert code == 0
-        assert output.startswith("customers: ")
+        assert output.startswith("console: ")
+        assert "\ncustomers: " in output
 
     def test_a_policy_about_a_tool_that_is_gone_fails(self, tmp_path: Path) -> None:
         (tmp_path / "customers.more.cedar").write_text(

@@ -223,7 +223,7 @@ NASTY = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(name=NASTY, local=NASTY, domain=NASTY, subject=NASTY, text=NASTY, html=NASTY, filename=NASTY, mime=NASTY)
 def test_nothing_in_any_field_adds_a_header_a_recipient_or_a_program(
     name: str, local: str, domain: str, subject: str, text: str, html: str, filename: str, mime: str
@@ -248,7 +248,7 @@ def test_nothing_in_any_field_adds_a_header_a_recipient_or_a_program(
     assert (again.subject, again.html) == (built.subject, built.html)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.text(alphabet=st.characters(blacklist_categories=("C", "Z")), max_size=60) | NASTY)
 def test_any_display_name_is_read_as_it_is_or_refused(name: str) -> None:
     escaped = name.replace("\\", "\\\\").replace('"', '\\"')

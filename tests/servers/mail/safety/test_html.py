@@ -241,7 +241,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(st.lists(PIECES | st.text(max_size=3), max_size=40).map("".join))
 def test_whatever_is_written_is_safe_and_is_not_changed_twice(html: str) -> None:
     safe = safe_html(html, RULES)

@@ -133,6 +133,7 @@ async def test_lists_do_not_change_and_nobody_is_promised_that_they_do(small: Su
         "prompts": {"listChanged": False},
         "resources": {"listChanged": False, "subscribe": True},
         "completions": {},
+        "extensions": {"io.modelcontextprotocol/tasks": {}},
     }
     assert (await capabilities(small, "legacy"))["resources"] == {"listChanged": False, "subscribe": True}
 
