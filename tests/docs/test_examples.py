@@ -79,17 +79,31 @@ def test_make_has_the_target(command: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+EXECUTABLE = Path(sys.executable).with_name("mcp-suite")
+
+
+def environment_of(home: Path) -> dict[str, str]:
+    """Somebody's who has set nothing."""
+    ours = ("SUITE_", "DATABASE_")
+    theirs = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {**theirs, "SUITE_DATA_DIR": str(home / "data"), "HOME": str(home)}
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with tables, for the commands that only look at them."""
+    home = tmp_path_factory.mktemp("home")
+    migrate = [EXECUTABLE, "db", "migrate"]
+    subprocess.run(migrate, env=environment_of(home), capture_output=True, check=True, timeout=120)
+    return home
+
+
 @pytest.mark.parametrize("command", sorted({found for found in commands() if found.startswith(SUITE)}))
-def test_a_command_runs(command: str, tmp_path: Path) -> None:
+def test_a_command_runs(command: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     words = shlex.split(command)[1:]
-    executable = Path(sys.executable).with_name("mcp-suite")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SUITE_", "DATABASE_"))}
-    environment |= {"SUITE_DATA_DIR": str(tmp_path / "data"), "HOME": str(tmp_path)}
-    if words[0] in {"audit", "mail"}:
-        migrate = [executable, "db", "migrate"]
-        subprocess.run(migrate, env=environment, capture_output=True, check=True, timeout=120)
+    home: Path = request.getfixturevalue("migrated") if words[0] in {"audit", "mail"} else tmp_path
     done = subprocess.run(
-        [executable, *words], env=environment, capture_output=True, text=True, timeout=120, check=False
+        [EXECUTABLE, *words], env=environment_of(home), capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
 
