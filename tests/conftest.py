@@ -32,18 +32,6 @@ ALONE = (
 """What a busy machine makes fail: pressure that has to be kept up, replicas that have to answer within their time."""
 
 
-LONG = (
-    "tests/docs/test_examples.py",
-    "tests/shared/ops/test_cli.py",
-    "tests/conformance/",
-    "tests/servers/documents/permissions/",
-    "tests/shared/state/test_embedded.py",
-    "tests/shared/ops/",
-    "tests/e2e/",
-)
-"""What takes long begins first, so that no process is left with it while the others have nothing to do."""
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--whole", action="store_true", help="fail if the contract tests did not run on a real Redis")
     parser.addoption("--share", choices=["together", "alone"], help="what other tests may run beside, or the rest")
@@ -63,11 +51,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         shares[item.nodeid.startswith(ALONE)].append(item)
     wanted = share == "alone"
     config.hook.pytest_deselected(items=shares[not wanted])
-    items[:] = sorted(shares[wanted], key=_turn) if share == "together" else shares[wanted]
-
-
-def _turn(item: pytest.Item) -> int:
-    return next((place for place, prefix in enumerate(LONG) if item.nodeid.startswith(prefix)), len(LONG))
+    items[:] = shares[wanted]
 
 
 class RedisContractsRan:
