@@ -65,7 +65,8 @@ class Approved:
 
     async def _turns(self) -> None:
         while True:
-            await self._pause(await self._turn())
+            pause_s = await self._turn()
+            await anyio.sleep(pause_s)
 
     async def _turn(self) -> float:
         """Do what is due; how long to wait for the next."""
@@ -82,9 +83,6 @@ class Approved:
             return _BACK_OFF_S
         return 0 if due else _POLL_S
 
-    async def _pause(self, pause_s: float) -> None:
-        await anyio.sleep(pause_s)
-
     async def _look_after(self) -> None:
         """Escalate, expire and forget, whichever server's it is."""
         queue = Queue(self.database)
@@ -96,7 +94,7 @@ class Approved:
             except Failure as failure:
                 log.warning("approvals are not looked after", code=failure.code)
                 due = None
-            await self._pause(0 if due else _POLL_S)
+            await anyio.sleep(0 if due else _POLL_S)
 
     async def _end_of(self, queue: Queue, due: Due) -> None:
         changed = False
@@ -139,7 +137,7 @@ class Approved:
             return Failure("It asks its user something that it did not ask before; ask for it anew.")
         except SuiteError as error:  # a tool that policy hides from them by now
             return Failure(str(error))
-        except Exception:
+        except Exception:  # as at the edge: the log has the traceback, and who asked is told nothing of it
             log.exception("an approved call crashed", approval=approval.id)
             return Internal()
         return None

@@ -27,11 +27,7 @@ MANAGER = "acme-sales-manager"
 
 @dataclass
 class Attempt:
-    """One try, and what came of it.
-
-    Attributes:
-        refused: The status or code that refused it.
-    """
+    """One try, with whoever is signed in for it."""
 
     treasury: Treasury
     browsers: list[Browser] = field(default_factory=list[Browser])

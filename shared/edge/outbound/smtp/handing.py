@@ -48,7 +48,7 @@ async def hand_over(connection: Connection, letter: Letter, smtp: Smtp, before_t
         return Handed("lost")
     try:
         before_text()
-    except BaseException:
+    except BaseException:  # cancellation too: the relay waits for a text on this connection, and gets no other command
         connection.broken = True
         raise
     return await _text(connection, text, handed, smtp.accept_s)

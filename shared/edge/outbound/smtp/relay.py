@@ -64,12 +64,12 @@ class Relay:
             except Unreachable:
                 self._breaker.failed(admitted)
                 raise
-            except BaseException:
+            except BaseException:  # cancelled: that says nothing of the relay, and must not leave the breaker waiting
                 self._breaker.gave_up(admitted)
                 raise
             try:
                 yield connection
-            except BaseException:
+            except BaseException:  # cancelled amid a mail: nobody knows where the connection stands
                 self._breaker.gave_up(admitted)
                 connection.close(politely=False)
                 raise
