@@ -23,6 +23,7 @@ Event = MutableMapping[str, Any]
 _OURS = frozenset(
     {"timestamp", "level", "request_id", "trace_id", "span_id"}
     | {"server", "method", "target", "outcome", "duration_ms", "tenant", "transport"}
+    | {"checkpoint"}
 )
 """Fields that hold nothing but words and numbers of ours; a pattern could take an id for a card's number."""
 

@@ -8,7 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -47,6 +48,10 @@ class Key:
         return self._derive(b"mac")
 
     @cached_property
+    def signer(self) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(self._derive(b"sign"))
+
+    @cached_property
     def _pads(self) -> tuple[Any, Any]:
         """Both hashes of HMAC with their pad already in (RFC 2104 §2), which is most of the work for a short text."""
         key = self.mac_key.ljust(_BLOCK_BYTES, b"\0")
@@ -66,8 +71,8 @@ class Key:
 class KeyRing:
     """AES-256-GCM sealing and HMAC-SHA-256 under a rotating set of keys.
 
-    Sealed bytes are `key id (4) ‖ nonce (12) ‖ ciphertext and tag`. Rotate by putting a new key in front
-    everywhere, and dropping the old one once nothing sealed under it is needed.
+    Sealed bytes are `key id (4) ‖ nonce (12) ‖ ciphertext and tag`. Rotate in three steps: the new key
+    last, then first, then alone, each one everywhere before the next (docs/rotate-keys.md).
     """
 
     def __init__(self, secrets: list[bytes]) -> None:
@@ -116,6 +121,26 @@ class KeyRing:
     def macs(self, message: bytes) -> list[bytes]:
         """HMAC-SHA-256 under each key, the first key's first: to find what another one was used for."""
         return [self._first.mac(message), *(key.mac(message) for key in self._keys.values() if key is not self._first)]
+
+    def sign(self, message: bytes) -> bytes:
+        """Ed25519 (RFC 8032) under the first key: for those who are to verify it without any secret."""
+        return self._first.signer.sign(message)
+
+    def signed(self, message: bytes, signature: bytes, key_id: str) -> bool:
+        """Whether the key of that name signed it.
+
+        Raises:
+            CannotOpen: The key is not in the ring.
+        """
+        try:
+            self._named(key_id).signer.public_key().verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+    def public_keys(self) -> dict[str, bytes]:
+        """Id of each key → the raw Ed25519 key that verifies what it signed."""
+        return {name: key.signer.public_key().public_bytes_raw() for name, key in self._by_name.items()}
 
     def _named(self, key_id: str) -> Key:
         key = self._by_name.get(key_id)

@@ -5,6 +5,7 @@
 - `writer.py`    one batching writer a process; a caller waits for the commit of its batch
 - `spool.py`     where refusals go while the store is away
 - `recovery.py`  what became of intents whose process died
+- `checkpoints.py` how far chains go, stated outside the database
 - `verify.py`    recomputes everything and names what does not fit
 - `query.py`     finds records
 """

@@ -40,6 +40,8 @@ class Entry:
         self.query: Arguments | None = None
         self.intent: UUID | None = None
         self.facts: dict[str, Any] = {"answers": told(request.answers)} if request.answers else {}
+        if tool is not None and tool.deprecated:
+            self.facts["deprecated"] = tool.deprecated.since
         tracing.tell(target=tool.name if tool else "", tenant=caller.tenant)
 
     @tracing.traced("intent")

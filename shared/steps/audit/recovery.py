@@ -39,17 +39,14 @@ async def recover(database: Database, sink: Sink, settings: Settings) -> int:
         return settled
     async with database.connection() as connection:
         for row in await connection.fetch(UNSETTLED):
-            key = lock_key(row["chain"])
-            if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", key):
-                continue
-            try:
+            async with connection.transaction():  # its end gives the lock back, through a pooler too
+                if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", lock_key(row["chain"])):
+                    continue
                 orphans = await connection.fetch(ORPHANS, row["chain"])
                 for orphan in orphans:
                     await sink.write(_outcome(orphan, await _what_came_of(database, orphan, settings.ledger_ttl_s)))
                 await connection.execute(SETTLE, row["chain"])
                 settled += len(orphans)
-            finally:
-                await connection.execute("SELECT pg_advisory_unlock($1)", key)
     if settled:
         log.warning("intents of a dead process have their outcomes now", count=settled)
     return settled

@@ -1,7 +1,7 @@
 """Recomputes every hash, compares every column with the signed body, and names what does not fit."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
@@ -10,6 +10,7 @@ import orjson
 
 from shared.state.keys import CannotOpen, KeyRing
 from shared.steps.audit.chain import COLUMNS, Head, columns
+from shared.steps.audit.checkpoints import Checkpoint, NotOurs, opened
 
 _AS_TEXT = """
 to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
@@ -41,20 +42,31 @@ class Problem:
 
 @dataclass
 class Report:
-    """What verify found: `problems` is empty when the chain is intact."""
+    """What verify found: `problems` is empty when the chain is intact.
+
+    Attributes:
+        checkpoints: Those that chains had to go as far as.
+    """
 
     records: int = 0
     chains: int = 0
+    checkpoints: int = 0
     problems: list[Problem] = field(default_factory=list[Problem])
 
 
-async def verify(connection: Any, ring: KeyRing) -> Report:
-    """Check every record of every chain, in one snapshot, over a connection of the reader role."""
+async def verify(connection: Any, ring: KeyRing, anchored: Iterable[tuple[str, Checkpoint | None]] = ()) -> Report:
+    """Check every record of every chain, in one snapshot, over a connection of the reader role.
+
+    Args:
+        connection: To the database.
+        ring: The audit's.
+        anchored: Checkpoints from outside the database, each with where it is (`checkpoints.read`).
+    """
+    stated, report = _stated(anchored, ring)
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         openings = {row["chain"]: _body(row) for row in await connection.fetch(OPENINGS)}
         registered = {row["chain"] for row in await connection.fetch(CHAINS)}
-        heads = {place for body in openings.values() if (place := named(body))}
-        report = Report()
+        heads = {place for body in openings.values() if (place := named(body))} | stated.keys()
         hashes: dict[tuple[str, int], str] = {}
         chains: set[UUID] = set()
         head: Head | None = None
@@ -74,6 +86,7 @@ async def verify(connection: Any, ring: KeyRing) -> Report:
             report.problems += compared(await connection.fetchrow(ONE, *differs))
     report.chains = len(chains)
     report.problems += _missing(openings, hashes)
+    report.problems += _cut(stated, hashes)
     report.problems += [Problem(f"{chain}/0", "the whole chain is gone") for chain in sorted(registered - chains)]
     return report
 
@@ -140,6 +153,29 @@ def _missing(openings: dict[UUID, dict[str, Any]], hashes: dict[tuple[str, int],
             yield Problem(f"{chain}/0", "kind: a chain starts with its registration")
         elif (place := named(body)) and hashes.get(place) != body["previous"].get("hash"):
             yield Problem(f"{place[0]}/{place[1]}", f"gone or changed: {chain}/0 names it")
+
+
+def _stated(
+    anchored: Iterable[tuple[str, Checkpoint | None]], ring: KeyRing
+) -> tuple[dict[tuple[str, int], tuple[str, str]], Report]:
+    """Chain and sequence number → hash and time that a checkpoint states, and a report of those that state nothing."""
+    stated: dict[tuple[str, int], tuple[str, str]] = {}
+    report = Report()
+    for place, checkpoint in anchored:
+        try:
+            chain, seq, hashed = opened(checkpoint or {}, ring)
+        except NotOurs as problem:
+            report.problems.append(Problem(f"checkpoint {place}", str(problem)))
+        else:
+            report.checkpoints += 1
+            stated[chain, seq] = hashed, str((checkpoint or {})["at"])
+    return stated, report
+
+
+def _cut(stated: dict[tuple[str, int], tuple[str, str]], hashes: dict[tuple[str, int], str]) -> Iterator[Problem]:
+    for (chain, seq), (hashed, at) in stated.items():
+        if hashes.get((chain, seq)) != hashed:
+            yield Problem(f"{chain}/{seq}", f"gone or changed: it was there at {at}, as a checkpoint states")
 
 
 def named(opening: dict[str, Any]) -> tuple[str, int] | None:

@@ -21,6 +21,7 @@ from shared.core.errors import Unavailable
 from shared.core.settings import Settings
 from shared.state.database import LOST, connect
 from shared.state.keys import KeyRing
+from shared.steps.audit import checkpoints
 from shared.steps.audit.chain import COLUMNS, Head, Row, link
 from shared.steps.audit.entry import Listener, now
 from shared.steps.audit.spool import Spool
@@ -90,6 +91,11 @@ class Writer:
     async def check(self) -> None:
         """Raise unless records can be stored (readiness)."""
         await self._ready()
+
+    async def state(self, anchor: checkpoints.Anchor) -> None:
+        """Say how far the chain goes; not while it is being opened, when nothing of it is committed."""
+        if self._connection is not None and not self._connection.is_closed() and not self._opening.locked():
+            await anchor.state(self.head)
 
     async def run(self) -> None:
         """Store batches until cancelled."""
@@ -250,13 +256,22 @@ async def open_writer(url: str, ring: KeyRing, settings: Settings) -> AsyncGener
     """The writer, with its chain opened, for as long as the context lasts."""
     spool = Spool(settings.data_dir / "spool", ring, settings.audit_spool_bytes)
     writer = Writer(url, ring, spool, settings.audit_batch)
+    anchor = checkpoints.Anchor(checkpoints.folder_of(settings), ring, logged=settings.profile == "fleet")
     await writer.check()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(writer.run)
+        tasks.start_soon(_state, writer, anchor, settings.audit_checkpoint_s)
         try:
             with metrics.AUDIT_SPOOL_BYTES.reading(spool.size):
                 yield writer
         finally:
             tasks.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):
+                await writer.state(anchor)
                 await writer.close()
+
+
+async def _state(writer: Writer, anchor: checkpoints.Anchor, every_s: float) -> None:
+    while True:
+        await writer.state(anchor)
+        await anyio.sleep(every_s)
