@@ -47,6 +47,13 @@ class Issuer(BaseModel):
 
     url: Annotated[Text, Field(description="`iss` of its tokens, byte for byte.")]
     jwks_url: Annotated[str | None, Field(description="Default: from its metadata (RFC 8414).")] = None
+    metadata_url: Annotated[
+        str | None,
+        Field(
+            description="Where the console reads its metadata, if that is not below `url` from here; the metadata must "
+            "name `url` all the same."
+        ),
+    ] = None
     algorithms: Annotated[Words, Field(description="Default: token_algorithms.")] = ()
     token_types: Annotated[
         Words, Field(description="Accepted `typ` headers (RFC 9068 §4); `none` for tokens without one.")

@@ -1,58 +1,72 @@
-"""What settings must not say: the process refuses to start on it."""
+"""What settings must not say: the process refuses to start on it, and says all of it at once."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.core.errors import Misconfigured
+from shared.core.rules import encryption, identity, limits, network, secrets, state
+from shared.core.rules.rule import Rule
 
 if TYPE_CHECKING:
     from shared.core.settings import Settings
 
-_NEEDED_BY_A_FLEET = (
-    "public_url",
-    "issuer",
-    "database_url",
-    "redis_url",
-    "audit_keys",
-    "ledger_keys",
-    "cursor_keys",
-    "session_keys",
-    "state_keys",
+RULES: tuple[Rule, ...] = (
+    *state.RULES,
+    *identity.RULES,
+    *network.RULES,
+    *encryption.RULES,
+    *secrets.RULES,
+    *limits.RULES,
 )
+"""Every unsafe combination that we know (docs/unsafe-settings.md)."""
 
 
-def require_safe(settings: "Settings") -> None:
+@dataclass(frozen=True)
+class Problem:
+    """A rule that settings break.
+
+    Attributes:
+        rule: Which.
+        what: How, without any secret.
+    """
+
+    rule: Rule
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.rule.name}: {self.what}"
+
+
+class Unsafe(Misconfigured):
+    """The settings break rules that refuse.
+
+    Attributes:
+        settings: They; nobody gets to use them.
+    """
+
+    def __init__(self, settings: "Settings", problems: list[Problem]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.settings = settings
+
+
+def problems(settings: "Settings") -> Iterator[Problem]:
+    """Every rule that the settings break, also of those that only warn, or count for processes that serve."""
+    for rule in RULES:
+        if (what := rule.found(settings)) is not None:
+            yield Problem(rule, what)
+
+
+def require_safe(settings: "Settings", *, serving: bool = False) -> None:
     """Raise for settings that contradict each other, or would quietly switch a protection off.
 
+    Args:
+        settings: To be used.
+        serving: By a process that serves others.
+
     Raises:
-        Misconfigured: Names the setting.
+        Unsafe: Names each rule that they break.
     """
-    if settings.pool_min > settings.pool_max:
-        raise Misconfigured("pool_min exceeds pool_max")
-    if unread := settings.domain_tenant.keys() - settings.domain_url.keys():
-        names = ", ".join(sorted(unread))
-        raise Misconfigured(f"domain_tenant pins a tenant for {names}, which has no domain_url")
-    if "*" in settings.allowed_hosts or "*" in settings.allowed_origins:
-        raise Misconfigured("allowed_hosts and allowed_origins are lists of names; `*` would switch the check off")
-    if "*" in settings.trusted_proxies:
-        raise Misconfigured("trusted_proxies are addresses and networks; `*` would let every client choose its own")
-    if settings.issuers and (settings.issuer or settings.jwks_url or "tenant_claim" in settings.model_fields_set):
-        raise Misconfigured("issuers stands in place of issuer, jwks_url and tenant_claim; set one or the other")
-    if settings.profile == "fleet":
-        _require_what_a_fleet_needs(settings)
-    for algorithms in (settings.token_algorithms, *(issuer.algorithms for issuer in settings.issuers.values())):
-        _require_asymmetric(algorithms)
-
-
-def _require_asymmetric(algorithms: tuple[str, ...]) -> None:
-    if any(not name or name.lower() == "none" or name.upper().startswith("HS") for name in algorithms):
-        raise Misconfigured("token_algorithms must be asymmetric: `none` and HS* would let anyone mint tokens")
-
-
-def _require_what_a_fleet_needs(settings: "Settings") -> None:
-    given = {"issuer"} if settings.issuers else set[str]()
-    given |= {name for name in _NEEDED_BY_A_FLEET if getattr(settings, name)}
-    missing = [f"SUITE_{name.upper()}" for name in _NEEDED_BY_A_FLEET if name not in given]
-    if missing:
-        raise Misconfigured(f"profile=fleet needs {', '.join(missing)}")
-    if not (settings.public_url or "").startswith("https://"):
-        raise Misconfigured("profile=fleet needs a public_url with https")
+    found = [each for each in problems(settings) if not each.rule.warns and each.rule.serving <= serving]
+    if found:
+        raise Unsafe(settings, found)

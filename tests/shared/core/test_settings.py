@@ -18,8 +18,8 @@ FLEET: dict[str, Any] = {
     "profile": "fleet",
     "public_url": "https://mcp.example.com",
     "issuer": "https://login.example.com",
-    "database_url": "postgresql://db.example.com/suite",
-    "redis_url": "redis://cache.example.com",
+    "database_url": "postgresql://db.example.com/suite?sslmode=verify-full",
+    "redis_url": "rediss://cache.example.com",
     "audit_keys": KEY,
     "ledger_keys": KEY,
     "cursor_keys": KEY,
@@ -144,6 +144,11 @@ def test_settings_do_not_change_once_read() -> None:
     with pytest.raises(ValidationError):
         settings.host = "0.0.0.0"
     assert settings.host == "127.0.0.1"
+
+
+def test_a_copy_with_another_port_is_reached_at_that_port() -> None:
+    copy = Settings().model_copy(update={"port": 9000})
+    assert (copy.base_url, copy.mock_issuer) == ("http://127.0.0.1:9000", "http://127.0.0.1:9000/idp")
 
 
 def test_secrets_are_shown_by_no_text_of_the_settings() -> None:

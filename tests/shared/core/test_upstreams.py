@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from shared.core.errors import Misconfigured
 from shared.core.settings import Settings
-from shared.ops.serving import open_all
+from shared.ops.opening import open_all
 
 JIRA: dict[str, Any] = {"url": "https://acme.atlassian.net", "tenant": "acme", "scopes": ["read:jira-work"]}
 

@@ -1,0 +1,1 @@
+"""What settings must not say together, by topic; `shared/core/safety.py` joins them (docs/unsafe-settings.md)."""
