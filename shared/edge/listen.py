@@ -17,6 +17,7 @@ from shared.core.errors import Misconfigured
 from shared.core.settings import Settings
 from shared.edge import backlog
 from shared.edge.draining import Draining
+from shared.edge.secured import Connection, secure
 
 _BACKLOG = 1024
 _HANDSHAKE_S = 0.05  # a round trip to clients; a balancer's is under a millisecond
@@ -66,7 +67,9 @@ class _Server(uvicorn.Server):
         for server in self.servers:
             server.close()
         for connection in arrived:
-            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+            await asyncio.get_running_loop().connect_accepted_socket(
+                self._protocol, connection, ssl=self.config.ssl if self.config.is_ssl else None
+            )
         self._draining.begin()
         lingered_s = await self._linger()
         self.config.timeout_graceful_shutdown = math.ceil(max(0.0, self._settings.drain_s - lingered_s))
@@ -98,11 +101,15 @@ class _Server(uvicorn.Server):
         return [found for found in self.server_state.connections if isinstance(found, HttpToolsProtocol)]
 
     def _protocol(self) -> HttpToolsProtocol:
-        return HttpToolsProtocol(self.config, self.server_state, self.lifespan.state)
+        return Connection(self.config, self.server_state, self.lifespan.state)
 
 
-def bind(settings: Settings) -> socket.socket:
+def bind(settings: Settings, named: str = "SUITE_PORT or SUITE_HOST") -> socket.socket:
     """The socket we will listen on; taken before anything else is opened.
+
+    Args:
+        settings: `host` and `port`.
+        named: The settings to change if it cannot be had.
 
     Raises:
         Misconfigured: It cannot be had.
@@ -116,7 +123,7 @@ def bind(settings: Settings) -> socket.socket:
     except OSError as error:
         listening.close()
         where = f"{settings.host}:{settings.port}"
-        raise Misconfigured(f"cannot listen on {where} ({error.strerror}); set SUITE_PORT or SUITE_HOST") from None
+        raise Misconfigured(f"cannot listen on {where} ({error.strerror}); set {named}") from None
     return listening
 
 
@@ -129,7 +136,7 @@ async def listen(app: ASGIApp, settings: Settings, listening: socket.socket, dra
     """
     config = uvicorn.Config(
         app,
-        http=HttpToolsProtocol,
+        http=Connection,
         lifespan="off",  # everything was opened before and is closed after
         access_log=False,  # the audit is the access log
         server_header=False,
@@ -139,6 +146,7 @@ async def listen(app: ASGIApp, settings: Settings, listening: socket.socket, dra
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
     )
+    secure(config, settings.tls)
     server = _Server(config, settings, draining or Draining())
     _spare_the_collector()
     async with anyio.create_task_group() as tasks:

@@ -6,6 +6,9 @@ is left on a connection and the pool needs no reset. Row-level security reads it
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import anyio
@@ -15,7 +18,19 @@ import orjson
 from shared.core import metrics
 from shared.core.errors import Misconfigured, OutcomeUnknown, Timeout, Unavailable
 from shared.core.settings import Settings
+from shared.state.fitness import require_fitting
+from shared.state.lending import (
+    UNSAID,
+    LentConnection,
+    apart,
+    refused_as_unknown,
+    session_settings,
+    transaction_settings,
+)
+from shared.state.lines import database_context
+from shared.state.patience import patiently
 from shared.state.ready import Ready
+from shared.state.revisions import SUITE_REVISIONS, newest_revision
 from shared.state.statement import Statement
 from shared.state.timed import TimedConnection
 
@@ -85,9 +100,12 @@ class Transaction:
 class Database:
     """The pool of the application role, which owns nothing and is subject to row-level security."""
 
-    def __init__(self, pool: Any, settings: Settings) -> None:
+    def __init__(self, pool: Any, settings: Settings, *, read_only: bool = False) -> None:
         self.ready = Ready(pool, settings.pool_min)
         self._settings = settings
+        self._lent = settings.database_pooler == "transaction"
+        self._begun = transaction_settings(settings, read_only=read_only) if self._lent else ""
+        self._guard = f"BEGIN{self._begun}" if read_only else None
 
     def reads(self, tenant: str, rights: Sequence[str] | None = None) -> Reads:
         """One tenant's reads; `rights` are what row-level security may ask of the caller (`Server.rights`)."""
@@ -110,7 +128,7 @@ class Database:
             raise _unreachable() from error
         sound = False
         try:
-            yield TimedConnection(connection)
+            yield LentConnection(connection, self._guard) if self._lent else TimedConnection(connection)
             sound = True
         except asyncpg.QueryCanceledError:
             raise Timeout("The database took too long. Nothing was done; ask for less, or retry.") from None
@@ -142,7 +160,7 @@ class Database:
         async with self.connection() as connection:
             transaction = Transaction(connection)
             try:
-                await connection.execute(begin)
+                await connection.execute(begin + self._begun)
                 await connection.execute(SET_CALLER, tenant, as_array(rights or ()))
                 yield transaction
             except BaseException:  # cancellation too: no connection goes back to the pool in a transaction
@@ -158,15 +176,23 @@ class Database:
         async with self.connection() as connection:
             return await connection.fetchval("SELECT suite.purge_ledger()")
 
-    async def require_tables(self) -> None:
-        """Refuse to start on a database that was never migrated, or not since an update.
+    async def require_tables(self, revisions: Mapping[str, Path] = MappingProxyType({})) -> None:
+        """Refuse to start on a database that was never migrated, not since an update, or to a release too new for us.
+
+        Args:
+            revisions: Folders of the schemas that are needed beside the suite's.
 
         Raises:
             Misconfigured: It says which command to run.
         """
-        async with self.connection() as connection:
-            if not await connection.fetchval("SELECT to_regclass('suite.audit_links') IS NOT NULL"):  # the newest
-                raise Misconfigured("the database lacks tables of the suite; run `mcp-suite db migrate` first")
+        folders = {"suite": SUITE_REVISIONS, **revisions}
+        newest = {name: newest_revision(folder) for name, folder in folders.items()}
+
+        async def ask() -> None:
+            async with self.connection() as connection:
+                await require_fitting(connection, newest)
+
+        await patiently(ask, "the tables", self._settings.patience_s, Unavailable, Misconfigured)
 
     async def check(self) -> None:
         """Raise unless a statement can be answered (readiness)."""
@@ -203,8 +229,14 @@ def _abandon(connection: Any) -> None:
         connection.terminate()
 
 
-async def connect(url: str, purpose: str, timeout_s: float = 5) -> Any:
+async def connect(url: str, purpose: str, timeout_s: float = 5, *, lent: bool = False) -> Any:
     """One connection of its own, outside the pool.
+
+    Args:
+        url: Straight to PostgreSQL, unless `lent`.
+        purpose: What PostgreSQL lists it as.
+        timeout_s: How long it may take.
+        lent: A pooler may be in between: leave nothing behind on its connections.
 
     Raises:
         Unavailable: It cannot be had, for whatever reason.
@@ -213,6 +245,8 @@ async def connect(url: str, purpose: str, timeout_s: float = 5) -> Any:
         return await asyncpg.connect(  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
             url,
             timeout=timeout_s,  # pyright: ignore[reportArgumentType] - seconds, fractions too
+            ssl=database_context(url),
+            statement_cache_size=0 if lent else 100,
             server_settings={"application_name": f"mcp-suite {purpose}"},
         )
     except (*LOST, OSError, asyncpg.PostgresError) as error:
@@ -228,6 +262,12 @@ async def _prepare(connection: Any) -> None:
     )
 
 
+async def _opened(dsn: str, *rest: Any, **options: Any) -> Any:
+    """One more for the pool, with the certificates as they are now."""
+    options["ssl"] = database_context(dsn)
+    return await asyncpg.connect(dsn, *rest, **options)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+
 async def _keep(connection: Any) -> None:
     """Pool release without a reset round trip: all our session state is transaction-local."""
 
@@ -239,8 +279,10 @@ async def open_database(dsn: str, settings: Settings) -> AsyncGenerator[Database
     Raises:
         Unavailable: PostgreSQL cannot be reached, or does not let us in.
     """
-    pool = await _pool(dsn, settings)
-    database = Database(pool, settings)
+    lent = settings.database_pooler == "transaction"
+    dsn, read_only = apart(dsn) if lent else (dsn, False)
+    pool = await patiently(partial(_pool, dsn, settings), "PostgreSQL", settings.patience_s, Unavailable)
+    database = Database(pool, settings, read_only=read_only or settings.read_only)
 
     def idle() -> int:
         return pool.get_idle_size() + database.ready.idle
@@ -257,23 +299,24 @@ async def open_database(dsn: str, settings: Settings) -> AsyncGenerator[Database
 
 
 async def _pool(dsn: str, settings: Settings) -> Any:
-    timeout_ms = str(int(settings.statement_timeout_s * 1000))
+    lent = settings.database_pooler == "transaction"
     pool: Any = asyncpg.create_pool(  # pyright: ignore[reportUnknownMemberType]
         dsn,
         min_size=settings.pool_min,
         max_size=settings.pool_max,
         max_inactive_connection_lifetime=300,
         init=_prepare,
+        connect=_opened,
         reset=_keep,
-        server_settings={
-            "application_name": "mcp-suite",
-            "statement_timeout": timeout_ms,
-            "jit": "off",  # short statements: compiling them takes longer than running them
-            "idle_in_transaction_session_timeout": "60000",
-            **({"default_transaction_read_only": "on"} if settings.read_only else {}),
-        },
+        statement_cache_size=0 if lent else 100,
+        command_timeout=settings.statement_timeout_s if lent else None,
+        server_settings={"application_name": "mcp-suite"} if lent else session_settings(settings),
     )
     try:
         return await pool
-    except (*LOST, asyncpg.PostgresError) as error:
+    except asyncpg.ProtocolViolationError as error:
+        if refused_as_unknown(error):
+            raise Misconfigured(f"a pooler is between us and PostgreSQL ({error}). {UNSAID}") from error
+        raise _unreachable() from error
+    except (*LOST, OSError, asyncpg.PostgresError) as error:  # OSError: its name is not known yet
         raise _unreachable() from error

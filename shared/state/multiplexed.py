@@ -3,7 +3,7 @@
 redis-py takes a connection out of a pool for each command and does much besides; no other part of a call in a session
 cost as much (docs/decisions/0023). Here a command is written behind the one before, without waiting for its answer;
 answers come in the same order (Redis: pipelining). Whatever else is asked goes redis-py's way, and all of it does
-where a URL says more than host, port, user, password and database: TLS, a socket, options.
+where a URL says more than host, port, user, password and database: a socket, options.
 """
 
 import asyncio
@@ -17,6 +17,8 @@ import hiredis
 from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from shared.state.certificates import Renewed
 
 Word = str | bytes | int | float
 
@@ -37,13 +39,16 @@ class Place:
     host: str
     port: int
     greeting: Sequence[tuple[Word, ...]]
+    secured: Renewed | None = None
 
 
-def place_of(url: str) -> Place | None:
-    """The place a URL names, if it says nothing that only redis-py knows how to do."""
+def place_of(url: str, secured: Renewed | None = None) -> Place | None:
+    """The place a URL names, if it says nothing that only redis-py knows how to do; `secured` is for `rediss://`."""
     parts = urlsplit(url)
     database = parts.path.strip("/")
-    if parts.scheme != "redis" or parts.query or not parts.hostname or not (database or "0").isdecimal():
+    if parts.scheme != ("rediss" if secured else "redis") or parts.query or not parts.hostname:
+        return None
+    if not (database or "0").isdecimal():
         return None
     greeting: list[tuple[Word, ...]] = []
     if parts.password:
@@ -51,7 +56,7 @@ def place_of(url: str) -> Place | None:
         greeting.append(("AUTH", *user, unquote(parts.password)))
     if int(database or 0):
         greeting.append(("SELECT", database))
-    return Place(unquote(parts.hostname), parts.port or _DEFAULT_PORT, greeting)
+    return Place(unquote(parts.hostname), parts.port or _DEFAULT_PORT, greeting, secured)
 
 
 class Line(asyncio.Protocol):
@@ -162,7 +167,8 @@ class SharedLine:
 
     async def _connected(self) -> Line:
         loop, place = asyncio.get_running_loop(), self._place
-        _, line = await loop.create_connection(lambda: Line(self._patience_s), place.host, place.port)
+        tls = place.secured.newest() if place.secured else None
+        _, line = await loop.create_connection(lambda: Line(self._patience_s), place.host, place.port, ssl=tls)
         try:
             for words in place.greeting:
                 await line.ask(words)
@@ -179,10 +185,12 @@ class MultiplexedRedis(Redis):
     closed = False
 
     @classmethod
-    def over(cls, pool: ConnectionPool, url: str, patience_s: float) -> "MultiplexedRedis":
+    def over(
+        cls, pool: ConnectionPool, url: str, patience_s: float, secured: Renewed | None = None
+    ) -> "MultiplexedRedis":
         """A client over a pool, which it closes, and over one connection more, if the pool's URL is one for that."""
         client = cast("MultiplexedRedis", cls.from_pool(pool))
-        place = place_of(url)
+        place = place_of(url, secured)
         client.shared = SharedLine(place, patience_s) if place else None
         return client
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, Redis, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionLost
@@ -17,7 +17,9 @@ from redis.exceptions import NoScriptError, RedisError
 from shared.core.backend import RoundTrip
 from shared.core.errors import Misconfigured, Unavailable
 from shared.core.settings import Settings
+from shared.state.certificates import Renewed
 from shared.state.counters import Demand, Taken
+from shared.state.lines import towards_redis
 from shared.state.multiplexed import MultiplexedRedis
 
 _CONNECTIONS = 32
@@ -114,6 +116,18 @@ class RedisCounters:
             return await run("EVAL", self.script, *arguments)
 
 
+class RenewedConnection(SSLConnection):
+    """redis-py's connection, with the certificates as they are when it is opened."""
+
+    def __init__(self, *, line: Renewed, **options: Any) -> None:
+        super().__init__(**options)  # pyright: ignore[reportUnknownMemberType] - its parameters are half typed
+        self._line = line
+
+    def _connection_arguments(self) -> dict[str, Any]:
+        arguments: dict[str, Any] = {**super()._connection_arguments()}  # pyright: ignore[reportUnknownMemberType] - as above
+        return arguments | {"ssl": self._line.newest()}
+
+
 @asynccontextmanager
 async def open_redis(url: str, settings: Settings) -> AsyncGenerator[Redis]:
     """A client with a bounded pool; it connects on first use, and again whenever the server was away.
@@ -124,6 +138,7 @@ async def open_redis(url: str, settings: Settings) -> AsyncGenerator[Redis]:
     Raises:
         Misconfigured: `url` is no Redis URL.
     """
+    line = towards_redis(settings) if url.startswith("rediss://") else None
     try:
         pool: BlockingConnectionPool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
             url,
@@ -135,7 +150,10 @@ async def open_redis(url: str, settings: Settings) -> AsyncGenerator[Redis]:
         )
     except ValueError:
         raise Misconfigured("SUITE_REDIS_URL must be redis://, rediss:// or unix://") from None
-    redis = MultiplexedRedis.over(pool, url, settings.redis_timeout_s)
+    if line is not None:
+        pool.connection_class = RenewedConnection  # `from_url` has its own for rediss://
+        pool.connection_kwargs["line"] = line
+    redis = MultiplexedRedis.over(pool, url, settings.redis_timeout_s, line)
     try:
         yield redis
     finally:

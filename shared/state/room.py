@@ -27,8 +27,10 @@ async def room(connection: Any, settings: Settings, beside: int = 0) -> Finding:
         beside: Connections that each replica keeps outside its pool.
     """
     allowed: int = await connection.fetchval(_ALLOWED)
-    asked = settings.replicas * (settings.pool_max + beside)
-    each = f"({settings.pool_max} + {beside})" if beside else f"{settings.pool_max}"
+    pooled = settings.database_pooler == "transaction"  # then the pooler's own limits hold for the pools
+    most = 0 if pooled else settings.pool_max
+    asked = settings.replicas * (most + beside)
+    each = f"({most} + {beside})" if beside and most else f"{most or beside}"
     text = f"replicas × connections: {settings.replicas} × {each} = {asked}; PostgreSQL allows {allowed}"
     if asked <= allowed:
         return Finding("ok", text)

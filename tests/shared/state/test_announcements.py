@@ -342,6 +342,6 @@ async def test_a_replica_also_looks_by_itself_and_waits_out_an_outage(
 
 
 async def test_a_process_does_not_start_on_a_database_that_lacks_the_newest_table(desk: Desk) -> None:
-    await desk.sql("DROP VIEW suite.audit_links")
+    await desk.sql("DROP TABLE suite.release")
     with pytest.raises(Misconfigured, match="db migrate"):
         await desk.database.require_tables()

@@ -140,7 +140,7 @@ async def test_a_database_that_is_not_there_keeps_the_server_from_starting(shop:
 
 async def test_too_few_connections_for_all_replicas_are_said_at_start(shop: Shop, opened: Opener) -> None:
     with capture_logs() as logs:
-        await opened(shop, replicas=900)
+        await opened(shop, replicas=900, redis_url="redis://127.0.0.1")
     assert [log["event"] for log in logs] == ["PostgreSQL allows too few connections"]
 
 

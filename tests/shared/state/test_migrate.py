@@ -17,12 +17,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import servers
-from shared.core.errors import Misconfigured
+from shared.core.errors import Misconfigured, Unavailable
 from shared.state.database import connect
 from shared.state.embedded import EmbeddedPostgres
 from shared.state.migrate import upgrade
+from shared.state.revisions import SUITE_REVISIONS, newest_revision
 from shared.state.roles import Passwords, Urls, ensure_roles
-from shared.state.services import SUITE_REVISIONS, migrate, newest_revision
+from shared.state.services import migrate
 from tests.harness import Databases
 
 pytestmark = pytest.mark.anyio
@@ -114,6 +115,46 @@ async def test_only_new_revisions_run(urls: Urls, admin: Ask, tmp_path: Path) ->
     assert await admin(MADE) == [["first", "revision", "revision_pkc"]]
     await upgrade(urls.owner, "own", revise(tmp_path, first, second))
     assert await admin(MADE) == [["first", "revision", "revision_pkc", "second"]]
+
+
+async def test_whoever_holds_on_to_a_table_makes_a_migration_wait_but_nobody_else(
+    urls: Urls, admin: Ask, tmp_path: Path
+) -> None:
+    first, second = "CREATE TABLE own.first ()", "ALTER TABLE own.first ADD COLUMN more text"
+    await upgrade(urls.owner, "own", revise(tmp_path, first))
+    holder, reader = await connect(urls.owner, "test"), await connect(urls.owner, "test")
+    try:
+        async with anyio.create_task_group() as tasks, holder.transaction():
+            await holder.execute("SELECT FROM own.first")
+            tasks.start_soon(upgrade, urls.owner, "own", revise(tmp_path, first, second))
+            await until_waiting(reader)
+            await reader.execute("SET statement_timeout = '10s'")
+            await reader.execute("SELECT FROM own.first")  # behind the migration, for as long as one try lasts
+        assert await admin("SELECT version_num FROM own.revision") == ["0002"]
+    finally:
+        await holder.close()
+        await reader.close()
+
+
+async def test_a_table_that_is_never_let_go_of_ends_a_migration_with_what_to_do(urls: Urls, tmp_path: Path) -> None:
+    first, second = "CREATE TABLE own.first ()", "ALTER TABLE own.first ADD COLUMN more text"
+    await upgrade(urls.owner, "own", revise(tmp_path, first))
+    holder = await connect(urls.owner, "test")
+    try:
+        async with holder.transaction():
+            await holder.execute("SELECT FROM own.first")
+            with pytest.raises(Unavailable, match="held by other transactions"):
+                await upgrade(urls.owner, "own", revise(tmp_path, first, second), wait_s=0)
+    finally:
+        await holder.close()
+
+
+async def until_waiting(connection: Any) -> None:
+    """Until somebody waits for the table."""
+    asked = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'own.first'::regclass"
+    with anyio.fail_after(20):
+        while not await connection.fetchval(asked):
+            await anyio.sleep(0.005)
 
 
 async def test_a_revision_that_fails_leaves_nothing_of_the_run(urls: Urls, admin: Ask, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from shared.state.database import Database, connect, open_database
 from shared.state.roles import Urls
 from shared.state.sendings import Sendings, State, purge
 from tests.harness import Databases
+from tests.pgbouncer import pooled
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +29,7 @@ class Kept:
 @pytest.fixture(scope="module")
 async def kept(databases: Databases) -> AsyncGenerator[Kept]:
     urls = await databases.fresh()
-    async with open_database(urls.app, Settings(pool_min=2, pool_max=8)) as database:
+    async with open_database(urls.app, Settings(**pooled(urls), pool_min=2, pool_max=8)) as database:
         yield Kept(urls, database)
 
 

@@ -14,6 +14,7 @@ import pytest
 from shared.core.settings import Settings
 from shared.state.database import open_database
 from tests.harness import Databases
+from tests.pgbouncer import straight
 from tests.shared.state.jobs.counting import Bench
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +26,8 @@ Start = Callable[[], "subprocess.Popen[bytes]"]
 @pytest.fixture
 async def world(databases: Databases, tmp_path: Path) -> AsyncGenerator[tuple[Bench, Start]]:
     urls, settings = await databases.fresh(), Settings(data_dir=tmp_path, pool_min=1, job_lease_s=2)
-    command = [sys.executable, "-m", "tests.shared.state.jobs.slow_worker", urls.app, str(tmp_path)]
+    url = straight(urls.app)  # its own process knows of no pooler
+    command = [sys.executable, "-m", "tests.shared.state.jobs.slow_worker", url, str(tmp_path)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SUITE_")}
     with ExitStack() as stack:
 
@@ -35,7 +37,7 @@ async def world(databases: Databases, tmp_path: Path) -> AsyncGenerator[tuple[Be
             stack.callback(running.kill)
             return running
 
-        async with open_database(urls.app, settings) as database:
+        async with open_database(url, settings) as database:
             yield Bench(database, settings), start
 
 
