@@ -25,6 +25,12 @@ def load(name: str) -> Server:
     return server
 
 
+def revisions() -> dict[str, Path]:
+    """The folder of Alembic revisions of every server that keeps tables, by name; imports none of them."""
+    folders = {name: Path(__file__).with_name(name) / "migrations" for name in names()}
+    return {name: folder for name, folder in folders.items() if folder.is_dir()}
+
+
 async def seed(owner_url: str, among: Collection[str] | None = None) -> None:
     """Fill the tables of every server that has a `demo.py`, unless they are filled.
 

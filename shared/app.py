@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from shared.core.errors import Misconfigured
 from shared.core.server import Server
 from shared.core.settings import Settings
+from shared.domains import open_domains
 from shared.edge import health
 from shared.edge.address import Address
 from shared.edge.common import Common
@@ -28,65 +29,19 @@ from shared.edge.gate import Gate
 from shared.edge.hosts import HostAndOrigin
 from shared.edge.http import Endpoint, metadata
 from shared.edge.open_streams import open_streams
-from shared.edge.outbound import open_upstream
 from shared.edge.refusals import Refusals
 from shared.edge.sessions.stopped import ending_stopped
 from shared.edge.show_replica import ShowReplica
 from shared.edge.web.mounted import Mounted
 from shared.edge.web.site import open_site
 from shared.parts import Parts
-from shared.state.foreign import open_domain
 from shared.steps.auth import Verifier
-from shared.steps.policy import InForce
 from shared.steps.providers import Provider, open_providers
 from shared.workers import open_workers
 
 _EXPOSED_HEADERS = ("WWW-Authenticate", "Retry-After", "Mcp-Session-Id", "MCP-Protocol-Version")
 
 log = structlog.get_logger("app")
-
-
-@asynccontextmanager
-async def open_domains(parts: Parts, servers: Sequence[Server]) -> AsyncGenerator[list[Server]]:
-    """The servers as this process serves them, with their policies in force: over their own tables, or over views of a
-    company's own database.
-    """
-    async with AsyncExitStack() as stack:
-        tasks = await stack.enter_async_context(anyio.create_task_group())
-        stack.callback(tasks.cancel_scope.cancel)
-        served: list[Server] = []
-        for server in servers:
-            policy = parts.policies[server.name] = InForce(server, parts.settings.policy_dir)
-            tasks.start_soon(policy.keep)
-            url = parts.settings.domain_url.get(server.name)
-            served.append(_as_served(server, parts.settings))
-            if url and server.views:
-                opening = open_domain(server.name, url.get_secret_value(), server.views, parts.settings)
-                domain = parts.domains[server.name] = await stack.enter_async_context(opening)
-                parts.checks[f"{server.name} database"] = domain.check
-            if (name := _upstream_of(server, parts.settings)) is not None:
-                keys, over = parts.keys.ledger, server.over[name]
-                upstream = open_upstream(server.name, name, over, parts.settings, parts.records or parts.database, keys)
-                parts.upstreams[server.name] = await stack.enter_async_context(upstream)
-            if server.open is not None:
-                parts.opened[server.name] = await stack.enter_async_context(server.open(parts.process))
-        yield served
-
-
-def _upstream_of(server: Server, settings: Settings) -> str | None:
-    """The system over which the settings have the server work, if they do."""
-    named = sorted(server.over.keys() & settings.upstreams.keys())
-    if len(named) + (server.name in settings.domain_url) > 1:
-        raise Misconfigured(f"the server {server.name} works over one system; there are {', '.join(named)} and others")
-    return named[0] if named else None
-
-
-def _as_served(server: Server, settings: Settings) -> Server:
-    if server.name in settings.domain_url:
-        return server.over_views()
-    if (name := _upstream_of(server, settings)) is not None:
-        return server.over_upstream(name)
-    return replace(server, workers=()) if settings.read_only else server
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,10 @@ from shared.state.database import Database, open_database
 from shared.state.foreign import Foreign
 from shared.state.jobs.book import Book
 from shared.state.keys import Keys, load_keys
+from shared.state.lending import session_url
+from shared.state.lines import lines_of
+from shared.state.pooler import require_as_said
+from shared.state.renewing import looked_after
 from shared.state.roles import Urls
 from shared.state.room import BESIDE_OUR_POOL, warn_if_cramped
 from shared.state.stores import Stores, open_stores
@@ -142,16 +146,19 @@ async def open_parts(
     """
     keys = load_keys(settings)
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(looked_after(lines_of(settings)))
         database = await stack.enter_async_context(open_database(database_url, settings))
+        await require_as_said(database, database_url, settings)
         await database.require_tables()
+        own_url = session_url(settings, database_url)
         async with database.connection() as connection:
             beside_ours = BESIDE_OUR_POOL + (_RECORDS_POOL if settings.upstreams else 0)
             await warn_if_cramped(connection, settings, beside_ours)
-        writer = await stack.enter_async_context(open_writer(database_url, keys.audit, settings))
+        writer = await stack.enter_async_context(open_writer(own_url, keys.audit, settings))
         stores = await stack.enter_async_context(open_stores(settings, keys))
         announcements = Announcements(database, stores.notices)
         heard = {} if settings.read_only else {CHANNEL: announcements.wake}
-        watching = await stack.enter_async_context(open_switches(database, database_url, stores.bus, settings, heard))
+        watching = await stack.enter_async_context(open_switches(database, own_url, stores.bus, settings, heard))
         await recover(database, writer, settings)  # before keys are purged, which would take its evidence away
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)

@@ -2,11 +2,12 @@
 
 import asyncio
 import os
+import select
 import signal
 import stat
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import anyio
@@ -49,7 +50,7 @@ def local_caller(settings: Settings, server: str) -> Caller:
 
 
 async def serve(server: Server, pipeline: Pipeline, caller: Caller, states: KeyRing, settings: Settings) -> None:
-    """Serve until stdin ends or a signal comes; calls in flight are then cancelled, and recorded as such.
+    """Serve until stdin ends, stdout is closed or a signal comes; calls in flight are then cancelled, and recorded so.
 
     Nothing but protocol reaches stdout: the SDK points fd 1 at stderr meanwhile. A line that is no message is
     answered with an error whose id is null where no request's could be told (JSON-RPC 2.0 §5.1), and counted.
@@ -66,7 +67,7 @@ async def serve(server: Server, pipeline: Pipeline, caller: Caller, states: KeyR
 
     async with (
         AsyncExitStack() as stopping,
-        _until_signal(),
+        _until_nobody_listens(),
         _running(refusals),
         _stdin(settings.body_limit_bytes, refuse) as stdin,
         stdio_server(stdin=stdin) as (received, sent),
@@ -172,15 +173,47 @@ async def _stdin(limit: int, refuse: Refuse) -> AsyncGenerator[Any]:
 
 
 @asynccontextmanager
-async def _until_signal() -> AsyncGenerator[None]:
-    """Cancel what is inside on SIGTERM or SIGINT."""
-    async with anyio.create_task_group() as tasks:
+async def _until_nobody_listens() -> AsyncGenerator[None]:
+    """Cancel what is inside on SIGTERM or SIGINT, or when the client closes its end of our stdout: no answer could
+    reach it any more.
+    """
+    with suppress(BrokenPipeError), _alone():
+        async with anyio.create_task_group() as tasks:
 
-        async def watch() -> None:
-            with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-                async for _ in signals:
-                    tasks.cancel_scope.cancel()
+            async def watch() -> None:
+                with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+                    async for _ in signals:
+                        tasks.cancel_scope.cancel()
 
-        tasks.start_soon(watch)
+            tasks.start_soon(watch)
+            with _told_when_closed(tasks.cancel_scope.cancel):
+                yield
+            tasks.cancel_scope.cancel()
+
+
+@contextmanager
+def _alone() -> Generator[None]:
+    """A group of nothing but broken pipes is one: an answer was on its way when stdout was closed."""
+    try:
         yield
-        tasks.cancel_scope.cancel()
+    except ExceptionGroup as group:
+        if group.split(BrokenPipeError)[1] is not None:
+            raise
+        raise BrokenPipeError from group
+
+
+@contextmanager
+def _told_when_closed(closed: Callable[[], None]) -> Generator[None]:
+    """Call `closed` when nobody reads our stdout any more; where there is no epoll, the next write tells.
+
+    The loop watches an epoll of its own, for it would make what it watches non-blocking, which writers of stdout do
+    not expect. A file is never closed by somebody else, and no epoll takes one.
+    """
+    with ExitStack() as stack:
+        with suppress(AttributeError, OSError):
+            watching = stack.enter_context(select.epoll())
+            watching.register(1, 0)  # no event but those nobody can refuse: EPOLLERR and EPOLLHUP
+            loop = asyncio.get_running_loop()
+            loop.add_reader(watching.fileno(), closed)
+            stack.callback(loop.remove_reader, watching.fileno())
+        yield

@@ -1,76 +1,31 @@
-"""One process that serves: services, tables, parts, application, and on a laptop the mock identity provider."""
+"""One process that serves over HTTP: parts, application, and on a laptop the mock identity provider."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 from starlette.routing import BaseRoute
 
-import servers
-from shared.app import open_app, open_domains
-from shared.core.errors import Misconfigured
+from shared.app import open_app
 from shared.core.issuers import OwnClient
 from shared.core.server import Server
 from shared.core.settings import Settings
 from shared.edge.address import Address
 from shared.edge.draining import Draining
 from shared.edge.listen import bind, listen
-from shared.edge.stdio import local_caller
-from shared.edge.stdio import serve as serve_over_stdio
-from shared.ops.telemetry import open_telemetry
-from shared.parts import Parts, open_parts
-from shared.state.roles import Urls
-from shared.state.services import migrate, open_services
+from shared.edge.probes import open_probes
+from shared.ops.opening import Opened, open_all
 from shared.steps.audit.identity import IdentityEvents
-from shared.workers import open_workers
 
 if TYPE_CHECKING:
     from compose.idp.provider import IdentityProvider
 
 
-@dataclass(frozen=True)
-class Opened:
-    """What a command works with."""
-
-    urls: Urls
-    parts: Parts
-
-
-@asynccontextmanager
-async def open_all(settings: Settings) -> AsyncGenerator[Opened]:
-    """Services, their tables at the newest revision, and the parts over them.
-
-    A fleet migrates on its own time (`mcp-suite db migrate`), so that replicas never run DDL.
-    """
-    _require_known(settings)
-    async with open_telemetry(settings), open_services(settings) as urls:
-        if settings.profile == "laptop" and urls.owner:
-            await migrate_all(urls)
-        everything = {server.name: server for server in servers.every()}
-        async with open_parts(settings, urls.app, urls=urls, everything=everything) as parts:
-            yield Opened(urls, parts)
-
-
-def _require_known(settings: Settings) -> None:
-    """A misspelt name would quietly serve the server's own tables, or refuse every token."""
-    named = {"domain_url": set(settings.domain_url), "peers": set(settings.peers)}
-    named |= {"peer_resources": set(settings.peer_resources)}
-    known = {name for server in servers.every() for name in server.over}
-    if unknown := settings.upstreams.keys() - known:
-        there = ", ".join(sorted(known)) or "none"
-        raise Misconfigured(f"upstreams names {', '.join(sorted(unknown))}; servers work over: {there}")
-    named |= {f"audiences of {issuer.url}": set(issuer.audiences) for issuer in settings.issuers.values()}
-    for where, those in named.items():
-        if unknown := those - set(servers.names()):
-            raise Misconfigured(f"{where} names {', '.join(sorted(unknown))}; there are: {', '.join(servers.names())}")
-
-
-async def migrate_all(urls: Urls) -> None:
-    """Bring every schema to its newest revision."""
-    revisions = {server.name: server.migrations for server in servers.every() if server.migrations}
-    await migrate(urls.owner, revisions)
+def _stop() -> None:
+    """As whoever started us would."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def addresses(settings: Settings, served: Sequence[Server], *, alone: bool) -> dict[str, Address]:
@@ -88,7 +43,7 @@ def identity_provider(
     """The mock provider, where it is the issuer, or one of several, that the settings trust."""
     if settings.mock_issuer is None:
         return None
-    from compose.idp.clients import web_client  # noqa: PLC0415 - a client waits while stdio starts
+    from compose.idp.clients import web_client  # noqa: PLC0415 - a fleet has none
     from compose.idp.provider import IdentityProvider  # noqa: PLC0415 - as said above
 
     return IdentityProvider(
@@ -153,30 +108,11 @@ async def serve_http(
         extra: Sequence[BaseRoute] = [*(provider.routes if provider else ()), *beside]
         settings = as_its_clients(settings, provider, where)
         async with (
-            open_all(settings) as opened,
+            open_all(settings, end=_stop) as opened,
             events.written(opened.parts.writer),
             open_app(opened.parts, served, where, extra, draining) as app,
+            open_probes(settings, opened.parts.checks, draining),
         ):
             if ready is not None:
                 ready(opened)
             await listen(app.asgi, settings, listening, draining)
-
-
-async def serve_stdio(settings: Settings, name: str) -> None:
-    """Serve one server over stdin and stdout until stdin ends.
-
-    Raises:
-        Misconfigured: It is for browsers.
-    """
-    server = servers.load(name)
-    if server.web is not None:
-        raise Misconfigured(f"{name} is used in a browser, not over stdio: `mcp-suite serve {name}`")
-    one_user = settings.model_copy(update={"pool_min": 1})
-    async with (
-        open_all(one_user) as opened,
-        open_domains(opened.parts, [server]) as [server],
-        open_workers(opened.parts, [server]),
-    ):
-        pipeline = opened.parts.pipeline(server)
-        states = opened.parts.keys.states
-        await serve_over_stdio(server, pipeline, local_caller(settings, name), states, settings)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from shared.ops.serving import migrate_all
+from shared.ops.opening import migrate_all
 from shared.state.database import connect
 from shared.state.embedded import EmbeddedPostgres, open_embedded_postgres
 from shared.state.embedded_redis import embedded_redis

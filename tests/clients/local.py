@@ -9,6 +9,7 @@ from shared.state.keys import load_keys
 from shared.state.roles import Urls
 from shared.steps.audit.query import Filter, query
 from shared.steps.audit.verify import Report, verify
+from tests.pgbouncer import pooled, straight
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Local:
         return {
             "SUITE_DATA_DIR": str(self.folder),
             "SUITE_DATABASE_URL": self.urls.app,
+            **{f"SUITE_{name.upper()}": value for name, value in pooled(self.urls).items()},
             "SUITE_DATABASE_OWNER_URL": self.urls.owner,
             "SUITE_DATABASE_READER_URL": self.urls.reader,
             "SUITE_STDIO_SCOPES": self.scopes,
@@ -35,7 +37,7 @@ class Local:
         return self.folder.with_name(f"{self.folder.name}.{uuid4().hex}.log")
 
     async def rows(self, statement: str, *values: Any) -> list[Any]:
-        connection = await connect(self.urls.app, "test")
+        connection = await connect(straight(self.urls.app), "test")
         try:
             await connection.execute("SELECT set_config('app.tenant', 'acme', false)")
             return await connection.fetch(statement, *values)

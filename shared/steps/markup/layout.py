@@ -9,13 +9,14 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any
-
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+from typing import TYPE_CHECKING, Any
 
 from shared.steps.markup.ranges import Ranges
 from shared.steps.markup.spans import spans_in
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
 _KINDS = {"inline": "prose", "fence": "code", "code_block": "code", "html_block": "html"}
 INFO_MAX = 100
@@ -23,17 +24,6 @@ INFO_MAX = 100
 LINES_MAX = 100_000
 """Of documents whose code is looked for; parsing takes up to 30 µs a line. In a longer one nothing counts as code, and
 what has an end is taken out."""
-
-_COMMONMARK = MarkdownIt("commonmark").enable("table").disable(["inline", "text_join"])
-_MDX = MarkdownIt("commonmark").enable("table").disable(["inline", "text_join", "code", "html_block", "reference"])
-
-
-def _any_link(url: str) -> bool:  # noqa: ARG001 - a parser asks with it
-    """What markdown-it would not link others do: it must be seen as a link."""
-    return True
-
-
-_COMMONMARK.validateLink = _MDX.validateLink = _any_link
 
 _SIGNS_OF_MDX = re.compile(r"\{\s{0,20}/\*|^[ \t]*</?[A-Z][\w.]*[\s/>]|^(?:import|export)\s", re.MULTILINE)
 _WEB_PAGE = re.compile(r"\s{0,99}(?:<!doctype\s|<html[\s>]|<\?xml)", re.IGNORECASE)
@@ -81,7 +71,9 @@ def layout(text: str) -> Layout:
         return Layout(html=whole, doubtful=whole)
     if _WEB_PAGE.match(text):
         return Layout(html=Ranges([(0, len(text))]))
-    return _with_front_matter(text, _Parsed(text, _COMMONMARK).layout())
+    from shared.steps.markup.dialects import COMMONMARK  # noqa: PLC0415 - see there
+
+    return _with_front_matter(text, _Parsed(text, COMMONMARK).layout())
 
 
 def could_be_mdx(text: str) -> bool:
@@ -92,7 +84,9 @@ def also_as_mdx(text: str, seen: Layout) -> Layout:
     """The layout, where MDX agrees with it; what MDX has otherwise is doubtful."""
     if text.count("\n") > LINES_MAX or _WEB_PAGE.match(text):
         return seen
-    also = _Parsed(text, _MDX).layout()
+    from shared.steps.markup.dialects import MDX  # noqa: PLC0415 - see there
+
+    also = _Parsed(text, MDX).layout()
     in_html = (place for start, end in also.prose & seen.html for place in spans_in(text, start, end))
     doubtful = (seen.code - also.code) | (also.code - seen.code) | Ranges(in_html)
     prose = (seen.prose & also.prose) | (also.prose & seen.code)
@@ -110,7 +104,7 @@ def _with_front_matter(text: str, seen: Layout) -> Layout:
 class _Parsed:
     """One text as one dialect reads it, by line."""
 
-    def __init__(self, text: str, dialect: MarkdownIt) -> None:
+    def __init__(self, text: str, dialect: "MarkdownIt") -> None:
         self.text = text
         self.env: dict[str, Any] = {}
         self.tokens: Sequence[Token] = dialect.parse(text, self.env)
@@ -144,7 +138,7 @@ class _Parsed:
     def place(self, lines: Sequence[int] | None) -> tuple[int, int]:
         return (self.lines[lines[0]], self.lines[lines[1]]) if lines else (0, 0)
 
-    def fence(self, token: Token) -> None:
+    def fence(self, token: "Token") -> None:
         """What is written behind the fence, after its first word."""
         start, end = self.place(token.map)
         info = self.text.find(token.info.strip(), start, end)

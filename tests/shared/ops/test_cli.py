@@ -44,6 +44,7 @@ HELPED = {
     "doctor": "--tenant",
     "doctor auth": "--token",
     "connect": "--write",
+    "bundle": "--into",
     "token": "--alone",
     "audit": "verify",
     "audit verify": "exit code 1",
@@ -128,7 +129,10 @@ async def test_verify_finds_the_changed_record_and_says_so_by_its_exit_code(own_
     suite = await own_suite()
     await suite.call("manager", "get_customer", {"customer_id": "C-000001"})
     intact = await anyio.to_thread.run_sync(run, "audit verify", of(suite))
-    assert (intact.returncode, intact.stdout.strip()) == (0, "2 records in 1 chains: intact"), intact
+    assert (intact.returncode, intact.stdout.strip()) == (
+        0,
+        "1 checkpoints of how far chains go\n2 records in 1 chains: intact",
+    ), intact
     ((chain, seq),) = await suite.sql(
         "UPDATE suite.audit SET subject = 'somebody-else' WHERE target = 'get_customer' RETURNING chain, seq"
     )
@@ -239,7 +243,7 @@ async def test_up_shows_where_everything_is_then_each_call_refuses_a_second_one_
         for word in (f"{base}/customers/mcp", f"{base}/idp", f"{base}/readyz", "manager", "globex", '"--stdio"'):
             assert word in welcome
         assert f'"command": "{COMMAND.resolve()}"' in welcome
-        assert "npx @modelcontextprotocol/inspector" in welcome
+        assert "npx -y @modelcontextprotocol/inspector@" in welcome
         assert "error" not in up.call("get_customer", {"customer_id": "C-000001"})
         assert up.call("get_customer", {"customer_id": "C-999999"})["error"]["code"] == "not_found"
         ok, missing = (line.split() for line in up.shown().removeprefix(welcome).splitlines())
