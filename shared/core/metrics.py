@@ -189,6 +189,11 @@ EDGE_REFUSALS = Counter(
 REPLAYS = Counter(
     "mcp_ledger_replays_total", "Writes answered from the ledger, since they were done before.", "server", "tool"
 )
+DEPRECATED_CALLS = Counter(
+    "suite_deprecated_calls_total",
+    "Calls of tools that will go, whatever became of them; the audit says whose (docs/deprecation.md).",
+    *("server", "tool"),
+)
 BACKEND_S = Histogram(
     "backend_duration_seconds",
     "One round trip. postgres: a statement; redis: a script; jwks, introspection, exchange: the identity provider; "
@@ -201,6 +206,11 @@ POOL = Gauge("pool_connections", "Database connections; state: `idle`, `used`.",
 POOL_WAITING = Gauge("pool_waiting", "Calls that wait for a database connection.")
 AUDIT_WAITING = Gauge("audit_records_waiting", "Records that are not durable yet.")
 AUDIT_SPOOL_BYTES = Gauge("audit_spool_bytes", "Refusals kept on disk because the audit store is away.")
+AUDIT_CHECKPOINTS = Counter(
+    "audit_checkpoints_total",
+    "Signed statements of how far the chain goes (docs/answer-an-auditor.md); outcome: `kept`, `failed`.",
+    "outcome",
+)
 BUS_LOST = Counter(
     "bus_messages_lost_total",
     "Word between replicas that was lost; whoever waits for it looks where the state is kept. reason: `not_sent`, "
@@ -232,10 +242,37 @@ MAILS_WAITING = Gauge(
     "state",
 )
 MAIL_RELAY = Gauge("mail_relay", "state: `left_alone`, 1 while the process does not ask the relay.", "state")
+CERTIFICATE_ENDS = Gauge(
+    "suite_certificate_expiry_timestamp_seconds",
+    "When the first certificate of a file in use ends, in seconds since 1970. use: `server`, what we show to clients; "
+    "`client_ca`, whose they must be; `database_ca`, `database_client`, `redis_ca`, `redis_client`.",
+    "use",
+)
+CERTIFICATE_RELOADS = Counter(
+    "suite_certificate_reloads_total",
+    "Changed files of certificates; outcome: `in_force`, or `refused`: the last good ones go on.",
+    *("use", "outcome"),
+)
+TLS_REFUSALS = Counter(
+    "suite_tls_client_refusals_total",
+    "Connections closed for the client's certificate, which was right, but not of a name in SUITE_TLS__CLIENT_NAMES.",
+)
 TELEMETRY_DROPPED = Counter(
     "telemetry_dropped_total",
     "Telemetry nobody got. signal: `spans`, `metrics`, `log_lines`; reason: `queue_full`, `not_delivered`.",
     *("signal", "reason"),
+)
+
+VAULT_LEASE_EXPIRY = Gauge(
+    "suite_vault_lease_expiry_timestamp_seconds",
+    "When what Vault lent ends unless it is renewed, in seconds since the epoch. lease: `token`, or the path.",
+    "lease",
+)
+VAULT_RENEWALS = Counter(
+    "suite_vault_renewals_total",
+    "Leases that were to be renewed. outcome: `renewed`; `shortened`, by less than asked: it nears its longest time; "
+    "`refused`; `away`: asked again.",
+    *("lease", "outcome"),
 )
 
 ALL: tuple[Metric, ...] = (
@@ -252,6 +289,7 @@ ALL: tuple[Metric, ...] = (
     RATE_LIMITED,
     EDGE_REFUSALS,
     REPLAYS,
+    DEPRECATED_CALLS,
     BACKEND_S,
     POOL_ACQUIRE_S,
     POOL,
@@ -266,5 +304,10 @@ ALL: tuple[Metric, ...] = (
     MAILS_ENDED,
     MAILS_WAITING,
     MAIL_RELAY,
+    CERTIFICATE_ENDS,
+    CERTIFICATE_RELOADS,
+    TLS_REFUSALS,
     TELEMETRY_DROPPED,
+    VAULT_LEASE_EXPIRY,
+    VAULT_RENEWALS,
 )

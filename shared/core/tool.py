@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from shared.core.call import Call, Cursors, Queries
 from shared.core.caller import Acr
+from shared.core.deprecation import Deprecated
 from shared.core.errors import Misconfigured
 from shared.core.json_schema import plain_schema
 from shared.core.labels import Label
@@ -98,6 +99,7 @@ class Tool:
         acr: How strongly the person behind the call must have signed in, at least.
         max_age_s: How long ago that may have been.
         editable: Fields of its arguments that whoever approves a call may change first.
+        deprecated: That it will go, when, and what to use instead.
     """
 
     name: str
@@ -121,6 +123,7 @@ class Tool:
     max_age_s: int | None = None
     editable: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
+    deprecated: Deprecated | None = None
 
     @property
     def title(self) -> str:

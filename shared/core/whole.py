@@ -7,11 +7,12 @@ from shared.core.work import CANCEL, GET
 
 
 def require_whole(tools: Toolset) -> None:
-    """Refuse a declaration that begins what nobody does, or that a client could not follow.
+    """Refuse what begins work that nobody does, what a client could not follow, and what is replaced by nothing.
 
     Raises:
         Misconfigured: It says what is missing.
     """
+    _require_replacements(tools)
     begin = {name for name, tool in tools.tools.items() if issubclass(tool.answer, Job) and tool.effect is Effect.WRITE}
     begin.discard(CANCEL)
     work = tools.works
@@ -30,6 +31,13 @@ def require_whole(tools: Toolset) -> None:
         _require(tools.tools.get(CANCEL), CANCEL, CancelJob, Effect.WRITE)
         if (tools.tools[GET].deadline_s or 0) <= WAIT_MAX_S:
             raise Misconfigured(f"{GET} waits up to {WAIT_MAX_S} s: give it a deadline_s beyond that")
+
+
+def _require_replacements(tools: Toolset) -> None:
+    for tool in tools.tools.values():
+        instead = tool.deprecated.replacement if tool.deprecated else None
+        if instead is not None and (instead not in tools.tools or tools.tools[instead].deprecated):
+            raise Misconfigured(f"{tool.name} is replaced by {instead!r}: name a tool of the server that stays")
 
 
 def _require(tool: Tool | None, name: str, arguments: type, effect: Effect) -> None:

@@ -12,6 +12,9 @@ VERSION = "enterprise-mcp-suite/version"
 INVERSE = "enterprise-mcp-suite/inverse"
 """Key of `_meta` with the tool that takes a call back."""
 
+DEPRECATED = "enterprise-mcp-suite/deprecated"
+"""Key of `_meta`, of a tool and of its answers, where it will go: `since`, `sunset`, `reason`, `replacement`."""
+
 
 _FAILED: dict[str, Any] = {
     "type": "object",
@@ -38,7 +41,7 @@ def describe(tool: Tool) -> types.Tool:
     return types.Tool(
         name=tool.name,
         title=tool.title,
-        description=tool.description,
+        description=f"{tool.description} {tool.deprecated.sentence}" if tool.deprecated else tool.description,
         input_schema=tool.input_schema,
         output_schema=_outcome(tool.output_schema),
         annotations=types.ToolAnnotations(
@@ -47,8 +50,13 @@ def describe(tool: Tool) -> types.Tool:
             idempotent_hint=reads,
             open_world_hint=tool.open_world,
         ),
-        _meta={INVERSE: tool.inverse} if tool.inverse else None,
+        _meta=_meta(tool) or None,
     )
+
+
+def _meta(tool: Tool) -> dict[str, Any]:
+    inverse = {INVERSE: tool.inverse} if tool.inverse else {}
+    return inverse | ({DEPRECATED: tool.deprecated.told()} if tool.deprecated else {})
 
 
 def _outcome(answer: dict[str, Any]) -> dict[str, Any]:

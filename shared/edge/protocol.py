@@ -212,7 +212,8 @@ class Protocol:
         if params.name in self._server.work and tasks.declares(context) and not request.arguments.get("dry_run"):
             return tasks.created(answer)
         knows_links = is_version_at_least(context.protocol_version, _LINKS_SINCE)
-        return answered(answer, tool.links if tool and knows_links else None)
+        assert tool is not None, "what is no tool is an unknown target"  # noqa: S101 - an invariant
+        return answered(answer, tool.links if knows_links else None, tool.deprecated)
 
     async def read_resource(
         self, context: Context, params: types.ReadResourceRequestParams, reference: str

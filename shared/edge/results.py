@@ -6,9 +6,10 @@ from typing import Any
 import mcp_types as types
 import orjson
 
+from shared.core.deprecation import Deprecated
 from shared.core.errors import Failure
 from shared.core.tool import Prompt
-from shared.edge.describe import VERSION
+from shared.edge.describe import DEPRECATED, VERSION
 from shared.steps.redaction import Redacted
 from shared.steps.untrusted import NOTICE
 
@@ -26,12 +27,13 @@ LEFT = "enterprise-mcp-suite/left"
 """Key of `_meta` with what the caller may still use up: `calls_left` at once, `steps_left`, `cost_left_usd`."""
 
 
-def answered(answer: Redacted, links: str | None = None) -> dict[str, Any]:
+def answered(answer: Redacted, links: str | None = None, deprecated: Deprecated | None = None) -> dict[str, Any]:
     """The result of a tool as it is on the wire; the SDK takes it as it takes its own models.
 
     Args:
         answer: What may be shown.
         links: The field of it that holds resources, for a client that knows what to do with them.
+        deprecated: What is said of the tool, if it will go.
     """
     content = [_text(orjson.dumps(answer.value).decode())]
     if links is not None:
@@ -39,7 +41,10 @@ def answered(answer: Redacted, links: str | None = None) -> dict[str, Any]:
     if answer.untrusted:
         content.append(_text(_notice(answer.untrusted)))
     result = _complete(content, answer.value, failed=False)
-    return {**result, "_meta": meta} if (meta := told(answer)) else result
+    meta = told(answer)
+    if deprecated is not None:
+        meta = {**(meta or {}), DEPRECATED: deprecated.told()}
+    return {**result, "_meta": meta} if meta else result
 
 
 def pointed(link: Mapping[str, Any]) -> dict[str, Any]:

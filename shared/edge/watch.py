@@ -59,6 +59,7 @@ class Watch:
     def __init__(self, server: Server, sdk: SdkServer[Any], transport: str, slow_s: float) -> None:
         self._server = server.name
         self._tools = server.tools.tools
+        self._deprecated = {name for name, tool in server.tools.tools.items() if tool.deprecated}
         self._prompts = server.tools.prompts
         self._templates = {resource.tool.name: uri for uri, resource in server.tools.resources.items()}
         self._sdk = sdk
@@ -140,6 +141,8 @@ class Watch:
 
     def _count(self, target: str, outcome: str, era: str, seconds: float) -> None:
         metrics.REQUESTS.add(self._server, target, outcome, era)
+        if target in self._deprecated:
+            metrics.DEPRECATED_CALLS.add(self._server, target)
         if target not in _STREAMS:
             metrics.REQUEST_S.observe(seconds, self._server, target)
         if outcome == "forbidden":

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for room in ("servers", "shared", "compose") for path in (ROOT / room).rglob("*.py"))
 
-LAYERS = ("core", "state", "steps", "pipeline", "edge", "parts", "workers", "app", "ops")
+LAYERS = ("core", "state", "steps", "pipeline", "edge", "parts", "workers", "domains", "app", "ops")
 SERVERS_MAY = (
     *("shared.core", "shared.steps.redaction", "shared.steps.untrusted"),
     *("shared.state.database", "shared.edge.outbound"),

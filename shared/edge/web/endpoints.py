@@ -30,13 +30,21 @@ class Metadata:
 
     Args:
         issuer: Whose; the metadata must name it byte for byte.
+        place: Where it is; default where RFC 8414 and OpenID Connect Discovery put it.
         plain_http: Whether endpoints on other machines may do without TLS.
         clock: Seconds that never run backwards.
     """
 
     def __init__(
-        self, issuer: str, client: httpx.AsyncClient, *, plain_http: bool, clock: Callable[[], float] = time.monotonic
+        self,
+        issuer: str,
+        client: httpx.AsyncClient,
+        *,
+        place: str | None = None,
+        plain_http: bool,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._places = (place,) if place else metadata_urls(issuer)
         self._issuer = issuer
         self._client = client
         self._discovery = Discovery(issuer, client, plain_http=plain_http, clock=clock)
@@ -52,7 +60,7 @@ class Metadata:
         """
         if self._known is not None and self._clock() - self._known[1] < REMEMBERED_S:
             return self._known[0]
-        for url in metadata_urls(self._issuer):
+        for url in filter(self._discovery.is_secure, self._places):
             with suppress(BadAnswer):
                 found = self._read(await get_json(self._client, url))
                 if found is not None:

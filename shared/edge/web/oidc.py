@@ -93,7 +93,9 @@ class RelyingParty:
         self._callback = callback
         self._scopes = tuple(_told(scope, issuer) for scope in scopes)
         self._client = client
-        self._metadata = Metadata(issuer.url, client, plain_http=settings.plain_http, clock=clock)
+        self._metadata = Metadata(
+            issuer.url, client, place=issuer.metadata_url, plain_http=settings.plain_http, clock=clock
+        )
 
     async def where(self, asked: Asked) -> str:
         """The address at which to sign in (PKCE, nonce, RFC 8707, RFC 9470).

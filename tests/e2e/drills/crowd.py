@@ -19,17 +19,19 @@ class Crowd:
         clients: How many.
         retries: How often one sends a call again.
         calls: How many they make at least; then on until `enough`.
+        pause_s: How long each rests between two, where a machine has to do something else as well.
 
     Attributes:
         connected: Set once all of them are.
     """
 
-    def __init__(self, drill: Drill, name: str, clients: int, retries: int, calls: int) -> None:
+    def __init__(self, drill: Drill, name: str, clients: int, retries: int, calls: int, pause_s: float = 0) -> None:
         self.tally = Tally()
         self.patients: dict[tuple[str, int], Patient] = {}
         self.connected, self.enough = anyio.Event(), anyio.Event()
         self._connected = 0
         self._drill, self._name, self._clients, self._retries, self._calls = drill, name, clients, retries, calls
+        self._pause_s = pause_s
 
     async def work(self) -> None:
         async with anyio.create_task_group() as tasks:
@@ -47,6 +49,7 @@ class Crowd:
             worker = Worker(f"{self._name} {number}", client, patient, self.tally)
             while self.tally.total < self._calls or not self.enough.is_set():
                 await worker.step()
+                await anyio.sleep(self._pause_s)
 
     @property
     def sessions(self) -> list[int]:
