@@ -6,7 +6,7 @@ Claim, effect and stored answer are one transaction, so they are all there or no
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +36,8 @@ SET intent = excluded.intent, digest = excluded.digest, answer = NULL,
 WHERE l.expires_at < now()
 RETURNING true
 """
+EARLIER = "SELECT claim FROM suite.ledger WHERE tenant_id = $1 AND claim = ANY($2) AND expires_at >= now()"
+TURN = "SELECT pg_advisory_xact_lock($1)"
 FIND = "SELECT digest, answer FROM suite.ledger WHERE tenant_id = $1 AND claim = $2"
 KEEP = "UPDATE suite.ledger SET answer = $3 WHERE tenant_id = $1 AND claim = $2"
 
@@ -85,9 +87,20 @@ def _key_of(query: WriteArguments, intent: UUID, round_id: str | None) -> str:
 
 @dataclass(frozen=True)
 class _Claim:
+    """What names a call, and its arguments, under each key of the ring; the first key's is written."""
+
     tenant: str
-    claim: bytes
-    digest: bytes
+    claims: Sequence[bytes]
+    digests: Sequence[bytes]
+
+    @property
+    def claim(self) -> bytes:
+        return self.claims[0]
+
+    @property
+    def turn(self) -> int:
+        """The same for all replicas that have the same keys, whichever of them comes first."""
+        return int.from_bytes(min(self.claims)[:8], "big", signed=True)
 
     @property
     def bound_to(self) -> bytes:
@@ -169,7 +182,7 @@ class Ledger:
         return self._rights(caller) if self._rights else ()
 
     def _claim(self, caller: Caller, tool: Tool, query: WriteArguments, key: str) -> _Claim:
-        return _Claim(caller.tenant, self.claims(caller, tool, key)[0], self.digests(query)[0])
+        return _Claim(caller.tenant, self.claims(caller, tool, key), self.digests(query))
 
     async def _take(self, slot: Slot, transaction: Transaction, claim: _Claim, intent: UUID, tool: Tool) -> None:
         """Claim the key; if another call had it before, its answer is put into the slot."""
@@ -177,8 +190,9 @@ class Ledger:
         wait_ms = int(self._settings.ledger_wait_s * 1000)
         await connection.execute(WAIT, str(wait_ms))
         try:
+            claim = await self._as_before(connection, claim)
             mine = await connection.fetchval(
-                CLAIM, claim.tenant, claim.claim, intent, claim.digest, self._settings.ledger_ttl_s
+                CLAIM, claim.tenant, claim.claim, intent, claim.digests[0], self._settings.ledger_ttl_s
             )
         except asyncpg.LockNotAvailableError:
             raise InProgress("The same call is still running. Wait a moment, then repeat it unchanged.") from None
@@ -188,8 +202,19 @@ class Ledger:
         if not mine:
             self._replay(slot, await connection.fetchrow(FIND, claim.tenant, claim.claim), claim, tool)
 
+    @staticmethod
+    async def _as_before(connection: Any, claim: _Claim) -> _Claim:
+        """The claim as it was made under another key of the ring, if it was: while keys are replaced, replicas differ
+        in which comes first, and what was done under the old one is not done again.
+        """
+        if len(claim.claims) == 1:
+            return claim
+        await connection.execute(TURN, claim.turn)
+        made = await connection.fetchval(EARLIER, claim.tenant, claim.claims)
+        return replace(claim, claims=[made]) if made else claim
+
     def _replay(self, slot: Slot, found: Any, claim: _Claim, tool: Tool) -> None:
-        if found["digest"] != claim.digest:
+        if found["digest"] not in claim.digests:
             raise KeyReused(
                 "This idempotency_key was used before with other arguments. Use a new key for a new call, "
                 "or repeat the first call unchanged to get its answer."
