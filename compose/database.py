@@ -1,22 +1,27 @@
 """`python -m compose.database`: roles, tables and demo data in an empty PostgreSQL; may be repeated.
 
-ADMIN_URL          of an administrator
+ADMIN_URL          of an administrator, without a password
+POSTGRES_PASSWORD  the administrator's
 OWNER_PASSWORD, APP_PASSWORD, READER_PASSWORD, OPERATOR_PASSWORD, CONSOLE_PASSWORD    what the roles get
+
+Each may be a file of /run/secrets instead. PostgreSQL's own variables, such as PGSSLROOTCERT, are heeded.
 """
 
 import asyncio
-import os
 import time
+from urllib.parse import quote, urlsplit
 
+import asyncpg
 import structlog
 
 import servers
-from shared.core.errors import Misconfigured
+from compose.told import told
 from shared.state.roles import Passwords, ensure_roles
 from shared.state.services import migrate
 
 _PATIENCE_S = 60.0
 _AGAIN_S = 1.0
+_NOT_YET = (OSError, asyncpg.CannotConnectNowError)
 
 log = structlog.get_logger("database")
 
@@ -33,22 +38,22 @@ async def prepare(admin_url: str, passwords: Passwords) -> None:
         try:
             urls = await ensure_roles(admin_url, passwords)
             break
-        except OSError:  # composes differ in whether they wait for a healthy database
+        except _NOT_YET as error:  # composes differ in whether they wait for a healthy database
             if time.monotonic() > deadline:
                 raise
+            log.warning("PostgreSQL is not there yet, asking again", why=type(error).__name__, again_in_s=_AGAIN_S)
             await asyncio.sleep(_AGAIN_S)
-    await migrate(urls.owner, {server.name: server.migrations for server in servers.every() if server.migrations})
+    await migrate(urls.owner, servers.revisions())
     await servers.seed(urls.owner)
     log.info("the database is ready")
 
 
 def main() -> None:
-    roles = ("OWNER", "APP", "READER", "OPERATOR", "CONSOLE")
-    names = ("ADMIN_URL", *(f"{role}_PASSWORD" for role in roles))
-    if missing := [name for name in names if not os.environ.get(name)]:
-        raise Misconfigured(f"set {', '.join(missing)}")
-    admin_url, *passwords = (os.environ[name] for name in names)
-    asyncio.run(prepare(admin_url, Passwords(*passwords)))
+    passwords = Passwords(*(told(f"{role}_PASSWORD") for role in ("OWNER", "APP", "READER", "OPERATOR", "CONSOLE")))
+    parts = urlsplit(told("ADMIN_URL"))
+    user, _, host = parts.netloc.rpartition("@")
+    named = f"{user or 'postgres'}:{quote(told('POSTGRES_PASSWORD'), safe='')}@{host}"
+    asyncio.run(prepare(parts._replace(netloc=named).geturl(), passwords))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,9 @@
-"""`python -m compose.probe URL`: exit code 0 if the URL answers 200; for health checks in images without curl."""
+"""`python -m compose.probe URL`: exit code 0 if the URL answers 200; for health checks in images without curl.
 
+A path alone is one of this container's: at SUITE_HEALTH_PORT, or without it at SUITE_PORT.
+"""
+
+import os
 import sys
 from http import HTTPStatus
 from urllib.error import URLError
@@ -9,6 +13,9 @@ _PATIENCE_S = 4
 
 
 def main(url: str) -> int:
+    if url.startswith("/"):
+        port = os.environ.get("SUITE_HEALTH_PORT") or os.environ.get("SUITE_PORT") or "8080"
+        url = f"http://127.0.0.1:{port}{url}"
     try:
         with build_opener(ProxyHandler({})).open(url, timeout=_PATIENCE_S) as answer:
             return 0 if answer.status == HTTPStatus.OK else 1

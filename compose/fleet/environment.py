@@ -55,6 +55,8 @@ def of_server(plan: Plan, server: str, urls: Urls) -> dict[str, str]:
     """
     _, secret = plan.provider().resource_server(plan.url(server))
     told = {f"{_ISSUER}CLIENTS__{server.upper()}__CLIENT_SECRET": secret}
+    if plan.code is not None:
+        told["PYTHONPATH"] = str(plan.code)
     return told | {"SUITE_DATABASE_CONSOLE_URL": urls.console} if server in plan.sites else told
 
 

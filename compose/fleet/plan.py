@@ -21,6 +21,7 @@ class Plan:
         replicas: Of each server.
         port: Of the balancer.
         settings: For the replicas, beside what they must be told; names as in `Settings`.
+        code: The tree whose code the replicas run, if not this one: another release's.
     """
 
     programs: Sequence[Program]
@@ -28,6 +29,7 @@ class Plan:
     replicas: int = 3
     port: int = 8443
     settings: Mapping[str, object] = field(default_factory=dict[str, object])
+    code: Path | None = None
 
     @property
     def base_url(self) -> str:

@@ -2,7 +2,8 @@
 
 IDP_ISSUER         the issuer, as browsers and servers reach it
 IDP_RESOURCES      JSON object: resource identifier → list of scopes
-IDP_SERVERS        JSON list of servers that exchange tokens: `[id, resource identifier, secret]`
+IDP_SERVERS        JSON list of servers that exchange tokens: `[id, resource identifier, secret]`; a secret of null is
+                   in IDP_SECRET_<ID>, or the file of that name in lower case in /run/secrets
 IDP_ALLOWED_HOSTS  more Host names to answer to, separated by blanks
 IDP_CLIENTS        JSON list of web applications that need not register: `[id, name, redirect URI, secret or null]`
 IDP_KEYS_DIR       where keys and machine secrets are kept; in memory without it
@@ -19,8 +20,9 @@ from typing import Any
 import orjson
 import uvicorn
 
-from compose.idp.clients import server_client, web_client
+from compose.idp.clients import Client, server_client, web_client
 from compose.idp.provider import IdentityProvider, idp_app
+from compose.told import told
 from shared.core.errors import Misconfigured
 
 
@@ -34,8 +36,8 @@ def main() -> None:
         resources=orjson.loads(resources),
         keys_dir=Path(keys_dir) if keys_dir else None,
         clients=[
-            *(web_client(*told) for told in orjson.loads(setting("IDP_CLIENTS", "[]"))),
-            *(server_client(*told) for told in orjson.loads(setting("IDP_SERVERS", "[]"))),
+            *(web_client(*each) for each in orjson.loads(setting("IDP_CLIENTS", "[]"))),
+            *(_server(*each) for each in orjson.loads(setting("IDP_SERVERS", "[]"))),
         ],
         algorithm=setting("IDP_ALGORITHM", "ES256"),
         access_tokens="opaque" if setting("IDP_ACCESS_TOKENS") == "opaque" else "jwt",
@@ -46,6 +48,10 @@ def main() -> None:
     app = idp_app(provider, setting("IDP_ALLOWED_HOSTS", "").split())
     # Without an access log: its lines hold the queries of authorization requests.
     uvicorn.run(app, host=setting("IDP_HOST", "127.0.0.1"), port=int(setting("IDP_PORT", "9000")), access_log=False)
+
+
+def _server(name: str, resource: str, secret: str | None) -> Client:
+    return server_client(name, resource, secret or told(f"IDP_SECRET_{name.upper()}"))
 
 
 def _print(event: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from compose.proxy.certificate import keep_certificate
 from compose.proxy.render import Files, render
-from compose.proxy.topology import Kind, Replica, Topology
+from compose.proxy.topology import Inner, Kind, Replica, Topology
 from shared.core.errors import Misconfigured
 
 _FILES = {"haproxy": "haproxy.cfg", "nginx": "nginx.conf"}
@@ -31,11 +31,29 @@ def write(
     health: Annotated[str | None, typer.Option(help="HOST:PORT of /healthz without TLS (HAProxy).")] = None,
     certificate: Annotated[Path | None, typer.Option(help="PEM of your own: certificate, chain and key.")] = None,
     name: Annotated[list[str] | None, typer.Option(help="Host names for a certificate of ours.")] = None,
+    inner_authority: Annotated[
+        str | None, typer.Option(help="PEM file: servers are reached over TLS and show a certificate of it (HAProxy).")
+    ] = None,
+    inner_certificate: Annotated[str, typer.Option(help="PEM of certificate and key that is shown to them.")] = "",
+    page: Annotated[
+        list[str] | None, typer.Option(help="/PATH=HOST:PORT of something else that answers there; again for more.")
+    ] = None,
     sockets: Annotated[Path, typer.Option(help="Folder for HAProxy's sockets, or nginx's buffers.")] = Path("/run"),
 ) -> None:
     """Write what a balancer needs into a folder."""
     replicas, sites = _replicas(server), frozenset(site or ())
-    topology = Topology(replicas, identity_provider, host, port, body_limit, by_dns=by_dns, health=health, sites=sites)
+    topology = Topology(
+        replicas,
+        identity_provider,
+        host,
+        port,
+        body_limit,
+        by_dns=by_dns,
+        health=health,
+        sites=sites,
+        inner=_inner(inner_authority, inner_certificate),
+        pages=dict(_pair(one, "/PATH=HOST:PORT") for one in page or ()),
+    )
     if certificate is None:
         keep_certificate(into, name or ["localhost", "127.0.0.1"])
     files = Files(
@@ -47,12 +65,23 @@ def write(
     (into / _FILES[kind]).write_text(render(kind, topology, files))
 
 
+def _inner(authority: str | None, certificate: str) -> Inner | None:
+    if bool(authority) != bool(certificate):
+        raise Misconfigured("--inner-authority and --inner-certificate go together: both sides show who they are")
+    return Inner(authority, certificate) if authority else None
+
+
+def _pair(given: str, form: str) -> tuple[str, str]:
+    name, separator, address = given.partition("=")
+    if not separator:
+        raise Misconfigured(f"{given} is no {form}")
+    return name, address
+
+
 def _replicas(given: list[str]) -> dict[str, list[Replica]]:
     found: dict[str, list[Replica]] = {}
     for one in given:
-        name, separator, address = one.partition("=")
-        if not separator:
-            raise Misconfigured(f"{one} is no NAME=HOST:PORT")
+        name, address = _pair(one, "NAME=HOST:PORT")
         group = found.setdefault(name, [])
         group.append(Replica(f"r{len(group) + 1}", address))
     return found

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from compose.proxy.topology import Kind, Topology
+from compose.proxy.topology import Kind, Replica, Topology
+from shared.core.errors import Misconfigured
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _METADATA = "/.well-known/oauth-protected-resource"
@@ -45,7 +46,12 @@ def render(kind: Kind, topology: Topology, files: Files, drained: Drained = ()) 
         topology: What it serves.
         files: Its certificate, and where it may write.
         drained: Pairs of server and replica that get nothing new; for nginx, which can be told in no other way.
+
+    Raises:
+        Misconfigured: It lacks what the topology wants.
     """
+    if kind == "nginx" and topology.inner:
+        raise Misconfigured("with nginx servers are reached without TLS: use HAProxy, or leave `inner` out")
     return _haproxy(topology, files) if kind == "haproxy" else _nginx(topology, files, drained)
 
 
@@ -75,7 +81,10 @@ def _haproxy(topology: Topology, files: Files) -> str:
     if topology.identity_provider:
         routes += [f"    use_backend .idp if {{ path {' '.join(_IDP_METADATA)} }} or {{ path_beg /idp/ }}"]
         by_dns = _ASKED if topology.by_dns else ""
-        backends.append(_fill("haproxy-idp.cfg", address=topology.identity_provider, resolving=by_dns))
+        backends.append(_other(".idp", topology.identity_provider, by_dns))
+    for number, (path, address) in enumerate(topology.pages.items()):
+        routes += [f"    use_backend .page{number} if {{ path {path} }} or {{ path_beg {path}/ }}"]
+        backends.append(_other(f".page{number}", address, _ASKED if topology.by_dns else ""))
     return _fill(
         "haproxy.cfg",
         admin_socket=files.admin_socket,
@@ -97,6 +106,10 @@ def _haproxy(topology: Topology, files: Files) -> str:
 _IDP_METADATA = ("/.well-known/oauth-authorization-server/idp", "/.well-known/openid-configuration/idp")
 
 
+def _other(name: str, address: str, by_dns: str) -> str:
+    return _fill("haproxy-other.cfg", name=name, address=address, resolving=by_dns)
+
+
 def _haproxy_paths(topology: Topology, server: str) -> list[str]:
     if server in topology.sites:
         return [f"{{ path /{server} }}", f"{{ path_beg /{server}/ }}"]
@@ -108,7 +121,18 @@ def _haproxy_servers(topology: Topology, server: str) -> str:
         template = "    server-template {0.name} 1-{1} {0.address}" + _ASKED
     else:
         template = "    server {0.name} {0.address}"
-    return "\n".join(template.format(replica, _DNS_SLOTS) for replica in topology.servers[server])
+    return "\n".join(
+        template.format(replica, _DNS_SLOTS) + _inner(topology, replica) for replica in topology.servers[server]
+    )
+
+
+def _inner(topology: Topology, replica: Replica) -> str:
+    """Health checks go the same way, so a server whose certificate is not good is not used."""
+    if topology.inner is None:
+        return ""
+    host = replica.address.rpartition(":")[0].strip("[]")
+    known = f"verify required ca-file {topology.inner.authority} verifyhost {host}"
+    return f" ssl crt {topology.inner.certificate} {known} ssl-min-ver TLSv1.3"
 
 
 def _nameserver(topology: Topology) -> str:

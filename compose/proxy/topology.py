@@ -10,6 +10,7 @@ from shared.core.errors import Misconfigured
 Kind = Literal["haproxy", "nginx"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_PATH = re.compile(r"(/[a-z0-9-]{1,32})+")
 _ADDRESS = re.compile(r"([A-Za-z0-9.-]+|\[[0-9a-f:]+\]):[0-9]{1,5}")
 
 
@@ -24,6 +25,19 @@ class Replica:
 
     name: str
     address: str
+
+
+@dataclass(frozen=True)
+class Inner:
+    """How the balancer and the servers know each other, where the network between them is not to be trusted (HAProxy).
+
+    Attributes:
+        authority: PEM file; each server shows a certificate of it, for the host of its address.
+        certificate: PEM file of certificate and key that the balancer shows to them.
+    """
+
+    authority: str
+    certificate: str
 
 
 @dataclass(frozen=True)
@@ -43,6 +57,8 @@ class Topology:
             after twice as long a client that stalls in the middle of something is cut.
         by_dns: Hosts of addresses are names; each may stand for several replicas, and is asked for again and again.
         nameserver: HOST:PORT to ask, in place of those in resolv.conf.
+        inner: Servers are reached over TLS, each side with a certificate.
+        pages: Path → HOST:PORT of something else that answers at and below it, without TLS (HAProxy).
         health: HOST:PORT where `/healthz` answers without TLS, for the health check of a container.
 
     Raises:
@@ -59,14 +75,18 @@ class Topology:
     nameserver: str | None = None
     health: str | None = None
     sites: frozenset[str] = frozenset()
+    inner: Inner | None = None
+    pages: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
         replicas = [replica for group in self.servers.values() for replica in group]
         names = [*self.servers, *(replica.name for replica in replicas)]
         given = [f"{self.host}:{self.port}", *(replica.address for replica in replicas)]
+        given += self.pages.values()
         given += [address for address in (self.identity_provider, self.nameserver, self.health) if address]
         wrong = [name for name in names if not _NAME.fullmatch(name)]
         wrong += [address for address in given if not _ADDRESS.fullmatch(address)]
+        wrong += [path for path in self.pages if not _PATH.fullmatch(path)]
         wrong += [server for server, group in self.servers.items() if not group]
         if wrong:
             raise Misconfigured(f"no balancer can serve {wrong[0]!r}: names are a-z, addresses HOST:PORT")
