@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator, MutableMapping
 from typing import Any, cast
 
-FENCE = re.compile(r"^```\n(→.*?)^```$", re.MULTILINE | re.DOTALL)
 SAID = re.compile(r"^→ (\S+) (.*)\n← (.*)$", re.MULTILINE)
 STANDS_FOR = re.compile(r"(?:T|CH|J|D|M)-(?:A{10,26}|B{10}|C{10})|PLAN-AAAA")
 """Ids that are made at each run."""

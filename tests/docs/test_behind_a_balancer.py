@@ -1,7 +1,6 @@
 """The page on balancers: its blocks are what a real HAProxy does and what our own command takes."""
 
 import json
-import re
 import shlex
 from pathlib import Path
 
@@ -17,11 +16,10 @@ from shared.core.settings import Settings
 from shared.ops.serving import addresses
 from tests.compose.proxy.replicas import fakes
 from tests.compose.proxy.site import LEGACY, Site, open_site, require
+from tests.docs.fences import claimed
 from tests.processes import free_port
 
-PAGE = (Path(__file__).parents[2] / "docs" / "behind-a-balancer.md").read_text("utf-8")
-FENCE = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-VARIABLES, COMMAND, HEADERS, DRAIN, LOST, NONE_LEFT = FENCE.findall(PAGE)
+VARIABLES, COMMAND, HEADERS, DRAIN, LOST, NONE_LEFT = claimed("docs/behind-a-balancer.md", 6)
 
 
 def test_the_variables_put_a_replica_where_the_balancer_looks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,12 +12,12 @@ from shared.core.views import ViewColumn
 from shared.ops.doctor import examine_server, show
 from shared.state.embedded import EmbeddedPostgres
 from tests.data.chinook import PASSWORDS, READER, Shop, shops_of
+from tests.docs.fences import claimed
 
 pytestmark = pytest.mark.anyio
 
 PAGE = (Path(__file__).parents[2] / "docs" / "connect-your-database.md").read_text("utf-8")
-FENCE = re.compile(r"^```(\S*) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-VARIABLES, HEALTHY, BROKEN = (text for language, _, text in FENCE.findall(PAGE) if not language)
+VARIABLES, HEALTHY, BROKEN = claimed("docs/connect-your-database.md", 3)
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from servers.documents.rights import CLEARANCES
 from shared.state.database import connect
 from tests.clients.documents import CONTENTS, LARGEST
 from tests.docs import talks
-from tests.docs.talks import FENCE, SAID, differs
+from tests.docs.fences import claimed
+from tests.docs.talks import SAID, differs
 from tests.harness import Suite
 from tests.servers.documents.desk import Desk, some_collection
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "documents.md").read_text("utf-8")
-TALKS = FENCE.findall(PAGE)
+TALKS = claimed("docs/documents.md", 3)
 SOME_ID = "D-0000000000"
 
 

@@ -1,7 +1,6 @@
 """`docs/errors.md` says what the code does: each table and example is compared with what it is about."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -14,6 +13,7 @@ from shared.edge import boundary
 from shared.state.counters import Rate, Taken
 from shared.steps.challenges import ADVICE, challenge_401
 from shared.steps.limits import refusal
+from tests.docs.fences import claimed
 from tests.e2e import hostile_edge
 from tests.e2e.hostile_edge import Row, cell
 from tests.e2e.hostile_session_edge import SESSIONS
@@ -21,7 +21,7 @@ from tests.shared.steps.token_table import TABLE as TOKENS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "errors.md").read_text()
 TABLE = [*hostile_edge.TABLE, *SESSIONS]
-EXAMPLE, CHALLENGE = re.findall(r"^```\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+EXAMPLE, CHALLENGE = claimed("docs/errors.md", 2)
 
 
 def rows(headings: str) -> list[list[str]]:

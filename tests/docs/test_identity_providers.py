@@ -17,13 +17,13 @@ from shared.core.caller import Caller
 from shared.core.issuers import Issuer
 from shared.core.settings import Settings
 from shared.steps.auth import Verifier
+from tests.docs.fences import claimed
 from tests.harness import Databases, Suite, open_suite
 from tests.shell import Shell, keep_logs
 
 pytestmark = pytest.mark.anyio
 
-PAGE = (Path(__file__).parents[2] / "docs" / "identity-providers.md").read_text("utf-8")
-BLOCKS = re.findall(r"^```(\S*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+BLOCKS = claimed("docs/identity-providers.md", 7)
 RESOURCE = "https://mcp.example.com/customers/mcp"
 PROVIDERS = [name for name, shape in SHAPES.items() if shape.refused is None and name != "suite"]
 EXAMPLES = {"tenants", "scope_names", "role_names"}
@@ -36,7 +36,7 @@ def environment(block: str) -> dict[str, str]:
     return dict(word.split("=", 1) for word in words)
 
 
-ENVIRONMENTS = [environment(text) for _, text in BLOCKS if text.startswith("SUITE_")]
+ENVIRONMENTS = [environment(text) for text in BLOCKS if text.startswith("SUITE_")]
 
 
 def issuers(variables: dict[str, str]) -> dict[str, Issuer]:
@@ -84,8 +84,7 @@ async def suite_with(name: str, databases: Databases, folder: Path) -> AsyncGene
 
 
 def test_every_block_is_settings_or_a_command_that_is_run() -> None:
-    assert {language for language, _ in BLOCKS} == {""}
-    assert all(text.startswith(("SUITE_ISSUERS__", "$ mcp-suite doctor auth")) for _, text in BLOCKS)
+    assert all(text.startswith(("SUITE_ISSUERS__", "$ mcp-suite doctor auth")) for text in BLOCKS)
     assert len(ENVIRONMENTS) == len(BLOCKS) - 1 == len(PROVIDERS) + 2
 
 
@@ -148,7 +147,7 @@ async def test_opaque_tokens_are_asked_about_as_the_page_says(databases: Databas
 
 def commands() -> Iterator[tuple[str, list[str]]]:
     """Each command of the page, and the lines that follow it."""
-    for _, text in BLOCKS:
+    for text in BLOCKS:
         for part in f"\n{text}".split("\n$ ")[1:]:
             command, *lines = part.splitlines()
             yield command, lines

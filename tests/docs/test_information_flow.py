@@ -10,6 +10,7 @@ import pytest
 
 from shared.core.settings import Settings
 from shared.steps.policy.rules import SUITE
+from tests.docs.fences import claimed
 from tests.harness import Databases
 from tests.outward.house import House, open_house
 
@@ -18,8 +19,7 @@ pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "information-flow.md").read_text("utf-8")
 POLICIES = ROOT / "docs" / "examples" / "policies"
-FENCE = re.compile(r"^```(\S*) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_, TOLD = (text for language, _, text in FENCE.findall(PAGE) if not language)
+STORY, TOLD = claimed("docs/information-flow.md", 2)
 STATEMENT = re.compile(r'^@id\("suite-exfiltration"\).*?;$', re.MULTILINE | re.DOTALL)
 
 
@@ -53,6 +53,19 @@ async def test_a_call_that_is_stopped_is_told_what_the_page_shows(databases: Dat
         text = text.replace(details[name], shown["details"][name])
     assert json.loads(text) == shown
     assert read["labels"] == ["confidential"]
+
+
+async def test_the_story_of_the_page_goes_as_it_is_drawn(house: House) -> None:
+    jane, reached = house.person(), set[str]()
+    for tool, what, became in (re.split(r"\s{2,}", line) for line in STORY.splitlines()):
+        if tool != "send_out":
+            await jane.read(tool)
+            reached |= {*(await jane.record(tool))["labels"]}
+            assert {*became.removeprefix("→ ").split(", ")} == reached
+        else:
+            told = await jane.send(recipient=what.removeprefix("to "))
+            assert became == f"✗ {told['code']}"
+            assert {*(await jane.record())["seen"]} == reached
 
 
 async def test_the_stricter_policy_of_the_page_keeps_personal_data_in_too(house: House) -> None:

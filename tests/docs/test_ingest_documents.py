@@ -9,13 +9,14 @@ from typing import Any, get_args
 import pytest
 
 from servers.documents.ingesting.skipping import Reason, Rule
+from tests.docs.fences import claimed
 from tests.harness import Databases
 from tests.shell import Shell, keep_logs
 
 pytestmark = pytest.mark.anyio
 
 PAGE = (Path(__file__).parents[2] / "docs" / "ingest-documents.md").read_text("utf-8")
-FENCE = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCKS = claimed("docs/ingest-documents.md", 4)
 
 COMPANY = {
     "index.md": "# The company\n",
@@ -39,7 +40,7 @@ BEFORE: dict[int, Callable[[Path], None]] = {3: change}
 
 def said() -> Iterator[tuple[str, list[str]]]:
     """Each command of the page, and the lines that follow it."""
-    for block in FENCE.findall(PAGE):
+    for block in BLOCKS:
         for part in ("\n" + block).split("\n$ ")[1:]:
             command, *lines = part.splitlines()
             yield command, lines

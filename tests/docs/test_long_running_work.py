@@ -8,12 +8,14 @@ import anyio
 import orjson
 import pytest
 
+from tests.docs.fences import claimed
 from tests.harness import Suite
 from tests.shared.edge.tasks.talking import Talk
 
 pytestmark = pytest.mark.anyio
 
 PAGE = (Path(__file__).parents[2] / "docs" / "long-running-work.md").read_text("utf-8")
+[TALK] = claimed("docs/long-running-work.md", 1)
 STEP = re.compile(r"^→ (\S+) (\{.*\})\n← (\{.*\})$", re.MULTILINE)
 SHOWN = "J-0M8WX4KQ2ZB7T5N9RHV3CJ6YED"
 
@@ -31,8 +33,8 @@ def holds(answer: Any, shown: Any) -> bool:
 
 async def test_the_requests_of_the_page_are_answered_as_it_says(suite: Suite) -> None:
     talk, task_id = Talk(suite, suite.token("admin")), ""
-    assert len(STEP.findall(PAGE)) == PAGE.count("\n→ ") == 4
-    for method, params, shown in STEP.findall(PAGE):
+    assert len(STEP.findall(TALK)) == PAGE.count("\n→ ") == 4
+    for method, params, shown in STEP.findall(TALK):
         asked = orjson.loads(params.replace(SHOWN, task_id))
         name = {"Mcp-Name": task_id} if "taskId" in asked else {}
         with anyio.fail_after(20):

@@ -11,14 +11,15 @@ from servers.mail import models
 from servers.mail.arguments import Written
 from servers.mail.following import MEANINGS
 from shared.edge import pressure
-from tests.docs.talks import FENCE, SAID, asked, differs, rows
+from tests.docs.fences import claimed
+from tests.docs.talks import SAID, asked, differs, rows
 from tests.harness import Suite
 from tests.servers.mail.mailroom import Mailroom
 
 pytestmark = pytest.mark.anyio
 
 PAGE = (Path(__file__).parents[2] / "docs" / "mail.md").read_text("utf-8")
-TALKS = FENCE.findall(PAGE)
+TALKS = claimed("docs/mail.md", 9)
 
 
 @pytest.fixture(autouse=True)

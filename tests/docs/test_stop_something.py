@@ -10,19 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.fences import claimed
 from tests.harness import Databases
 from tests.shell import Shell, keep_logs
 
 pytestmark = pytest.mark.anyio
 
 PAGE = (Path(__file__).parents[2] / "docs" / "stop-something.md").read_text("utf-8")
-FENCE = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCKS = claimed("docs/stop-something.md", 9)
 TOKEN = "5f0c2a9be1d34c77"
 
 
 def said() -> Iterator[tuple[str, list[str]]]:
     """Each command of the page, and the lines that follow it."""
-    for block in FENCE.findall(PAGE):
+    for block in BLOCKS:
         for part in ("\n" + block).split("\n$ ")[1:]:
             command, *lines = part.splitlines()
             yield command, lines

@@ -11,9 +11,10 @@ from servers.tickets.backends.jira.options import Options
 from servers.tickets.over_jira import jira
 from shared.core.settings import Settings
 from shared.core.upstreams import Upstream
+from tests.docs.fences import claimed
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tickets-over-jira.md").read_text()
-[BLOCK] = re.findall(r"^```\n(SUITE_.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+[BLOCK] = claimed("docs/tickets-over-jira.md", 1)
 
 
 def test_the_settings_of_the_page_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,14 +12,15 @@ from servers.tickets.arguments import AddComment, CreateTicket, ManyTickets, Sea
 from servers.tickets.bulk_arguments import BULK_MAX
 from servers.tickets.due import DUE_IN
 from servers.tickets.exporting import ROWS_MAX
-from tests.docs.talks import FENCE, SAID, asked, differs, rows
+from tests.docs.fences import claimed
+from tests.docs.talks import SAID, asked, differs, rows
 from tests.harness import Suite, modern, modern_headers
 from tests.servers.tickets.desk import Desk
 
 pytestmark = pytest.mark.anyio
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tickets.md").read_text("utf-8")
-TALKS = FENCE.findall(PAGE)
+TALKS = claimed("docs/tickets.md", 10)
 
 
 async def said(suite: Suite, what: str, arguments: dict[str, Any]) -> dict[str, Any]:
