@@ -1,6 +1,6 @@
 # `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup up fleet test drills bench check format snapshots conformance docs verify clean
+.PHONY: help setup up fleet image compose-up compose-down test pooled drills e2e bench check format bundles snapshots conformance docs verify clean
 SHELL := /bin/sh
 
 PYTHON ?= python3
@@ -27,9 +27,26 @@ test: setup ## Run every test on a real PostgreSQL and a real Redis
 fleet: setup ## Run load balancer, 3 replicas of each server, PostgreSQL, Redis and identity provider, until Ctrl-C
 	@$(BIN)/python -m compose.fleet $(ARGS)
 
+pooled: setup ## Run the tests of customers, tenants and durable state through a real PgBouncer, by transaction
+	@SUITE_TEST_POOLER=pgbouncer $(BIN)/pytest -q tests/servers/customers tests/e2e/balanced/test_isolation.py tests/shared/state/jobs \
+		tests/shared/state/test_sendings.py tests/shared/steps/test_audit.py tests/shared/steps/test_idempotency.py \
+		tests/shared/steps/test_recovery.py tests/shared/steps/test_sending.py $(ARGS)
+
+image: setup ## Build the image (docker, podman or buildah) and write its SBOM and provenance to build/image/
+	@$(BIN)/python -m compose.image $(ARGS)
+
+compose-up: setup ## Run the fleet in containers: secrets, certificates, image, services (PROFILE=full: dashboards too)
+	@$(BIN)/python -m compose.stack up --profile $(or $(PROFILE),core)
+
+compose-down: setup ## Take the containers down (ARGS=--volumes: their data too)
+	@$(BIN)/python -m compose.stack down $(ARGS)
+
 drills: setup ## Kill, drain and roll replicas under load, and take services away, for as long as is promised
-	@SUITE_LONG=1 DRILL_CALLS=5000 DRILL_OUTAGE_S=10 DRILL_LIMITS_S=60 DRILL_RELAY_S=60 $(BIN)/pytest -q tests/e2e/drills \
+	@SUITE_LONG=1 DRILL_CALLS=5000 DRILL_OUTAGE_S=10 DRILL_LIMITS_S=60 DRILL_RELAY_S=60 DRILL_UPGRADE_CALLS=5000 DRILL_UPGRADE_CLIENTS=20 DRILL_UPGRADE_PAUSE_S=0 $(BIN)/pytest -q tests/e2e/drills \
 		tests/e2e/test_limits_over_replicas.py tests/servers/customers/test_search_plan.py tests/test_bench_smoke.py $(ARGS)
+
+e2e: setup ## Ship it and use it: image and compose in podman, bundles, newcomers' paths from a bare copy (20 minutes)
+	@SUITE_LONG=1 $(BIN)/pytest -q -s tests/e2e/ship $(ARGS)
 
 ##@ Work on it
 
@@ -51,14 +68,18 @@ format: setup ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
+bundles: setup ## Build build/bundles/SERVER.mcpb, which desktop clients install with a click
+	@$(BIN)/mcp-suite bundle
+
 snapshots: setup ## Write the snapshots of the surface anew; refuses breaking changes
 	@$(BIN)/python -m tests.contracts.surface
 
 conformance: setup ## Run the official conformance suite of MCP, in both eras (ARGS=--balanced: behind the load balancer)
 	@$(BIN)/python -m tests.conformance $(ARGS)
 
-docs: setup ## Write the generated pages of docs/ anew
+docs: setup ## Write the generated pages of docs/ anew, and build the site into build/site
 	@$(BIN)/python -m shared.ops.reference
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict $(ARGS)
 
 bench: setup ## Measure the speed beside others' (10 minutes; ARGS=--write writes docs/bench.md, ARGS=--quick tries it)
 	@$(BIN)/python -m tests.bench $(ARGS)
@@ -70,4 +91,4 @@ clean: ## Remove the environment and caches; data stays in the data directory
 	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis tests/clients/*/.venv tests/clients/*/node_modules tests/conformance/node_modules tests/e2e/console/axe/node_modules build
 
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

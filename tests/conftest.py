@@ -1,7 +1,8 @@
 """What most tests need: `suite`, the real application on a loopback port over a real database of its own."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,11 @@ from shared.state.embedded import EmbeddedPostgres
 from shared.state.roles import Passwords, Urls, ensure_roles
 from shared.state.services import migrate
 from tests.harness import Databases, Suite, open_suite
+from tests.pgbouncer import pgbouncer
 
 pytest_plugins = ["tests.reporting", "tests.services"]
+
+servers.every()  # tools are listed as declared: a test that imports one module alone would have its tools first
 
 REDIS_CONTRACTS = "tests/contracts/test_limits.py"
 
@@ -26,6 +30,7 @@ ALONE = (
     "tests/e2e/test_limits_over_replicas.py",
     "tests/e2e/test_peers_in_a_fleet.py",
     "tests/e2e/test_stdio.py",
+    "tests/e2e/test_stdio_ends.py",
     "tests/shared/edge/sessions/",
     "tests/shared/edge/test_drain.py",
 )
@@ -79,8 +84,13 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def databases(postgres: EmbeddedPostgres, role_passwords: Passwords) -> Databases:
-    """Fresh databases with demo data, each a copy of one template (about 50 ms)."""
+def databases(
+    postgres: EmbeddedPostgres, role_passwords: Passwords, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Databases]:
+    """Fresh databases with demo data, each a copy of one template (about 50 ms).
+
+    SUITE_TEST_POOLER=pgbouncer puts a real PgBouncer between them and every process of the tests (`make pooled`).
+    """
 
     async def prepare() -> Urls:
         urls = await ensure_roles(postgres.admin_url, role_passwords, "suite_template")
@@ -90,7 +100,12 @@ def databases(postgres: EmbeddedPostgres, role_passwords: Passwords) -> Database
         await servers.seed(urls.owner, {"documents", "mail", "tickets"})
         return urls
 
-    return Databases(postgres.admin_url, asyncio.run(prepare()))
+    made = Databases(postgres.admin_url, asyncio.run(prepare()))
+    if os.environ.get("SUITE_TEST_POOLER") != "pgbouncer":
+        yield made
+        return
+    with pgbouncer(tmp_path_factory.mktemp("pgbouncer"), made.template) as made.pooler:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 import servers
 from compose.idp.provider import IdentityProvider
 from shared.app import open_app
+from shared.core.errors import Unavailable
 from shared.core.server import Server
 from shared.core.settings import Settings
 from shared.edge.address import Address
@@ -33,6 +34,7 @@ from shared.state.roles import Urls
 from shared.steps.audit.query import Filter, query
 from shared.steps.audit.verify import Report, verify
 from tests.generous import LIMITS
+from tests.pgbouncer import PgBouncer, pooled
 
 MODERN = "2026-07-28"
 LEGACY = "2025-11-25"
@@ -44,10 +46,11 @@ GENEROUS: dict[str, Any] = {**LIMITS, "pool_min": 2}
 
 @dataclass
 class Databases:
-    """Copies of one migrated and seeded database."""
+    """Copies of one migrated and seeded database; `pooler` is between them and whoever serves."""
 
     admin_url: str
     template: Urls
+    pooler: PgBouncer | None = None
     made: list[str] = field(default_factory=list[str])
 
     async def fresh(self) -> Urls:
@@ -65,7 +68,8 @@ class Databases:
             await connection.close()
         self.made.append(name)
         kept = self.template
-        return Urls(*(_on(url, name) for url in (kept.owner, kept.app, kept.reader, kept.operator, kept.console)))
+        urls = Urls(*(_on(url, name) for url in (kept.owner, kept.app, kept.reader, kept.operator, kept.console)))
+        return self.pooler.in_front_of(urls) if self.pooler else urls
 
 
 def _on(url: str, database: str) -> str:
@@ -168,6 +172,18 @@ class Suite:
                 await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
         finally:
             await admin.close()
+        if allowed:
+            await self._back()
+
+    async def _back(self) -> None:
+        """Return once the database lets the application in: a pooler that failed to get in looks again later."""
+        with anyio.fail_after(10):
+            while True:
+                with suppress(Unavailable):
+                    connection = await connect(self.urls.app, "test", lent=True)
+                    await connection.close()
+                    return
+                await anyio.sleep(0.02)
 
     async def sql(self, statement: str, *values: Any) -> list[Any]:
         """Run SQL as an administrator, who sees everything."""
@@ -222,7 +238,7 @@ async def open_suite(
         port = listening.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
         given = {name: value(url) if callable(value) else value for name, value in overrides.items()}
-        values: dict[str, Any] = {**GENEROUS, "port": port, "data_dir": folder, **given}
+        values: dict[str, Any] = {**GENEROUS, **pooled(urls), "port": port, "data_dir": folder, **given}
         settings = Settings(**values)
         served = served or servers.every()
         everything = {server.name: server for server in (*servers.every(), *served)}

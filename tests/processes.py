@@ -23,6 +23,7 @@ from shared.edge.address import Address
 from shared.ops.serving import addresses, identity_provider
 from shared.state.roles import Urls
 from tests.generous import LIMITS
+from tests.pgbouncer import pooled
 
 COMMAND = Path(sys.executable).with_name("mcp-suite")
 
@@ -67,7 +68,8 @@ class Process:
         assert self.running is not None
         assert self.running.poll() is None, self.log.read_text()[-2000:]
         try:
-            return (await client.get(f"http://127.0.0.1:{self.settings.port}/readyz")).status_code == 200
+            port = self.settings.health_port or self.settings.port
+            return (await client.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200
         except httpx.TransportError:
             return False
 
@@ -83,6 +85,7 @@ async def process(urls: Urls, folder: Path, server: str = "customers", **setting
     """A process that is not started yet; killed at the end if it still runs."""
     values: dict[str, Any] = {
         **LIMITS,
+        **pooled(urls),
         **{"port": free_port(), "data_dir": folder},
         **{"database_url": urls.app, "database_owner_url": urls.owner, "database_reader_url": urls.reader, **settings},
     }

@@ -1,6 +1,7 @@
 """`doctor` for our own tables: whether they are there, up to date, guarded, and have room for every replica."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,14 @@ import asyncpg
 from shared.core.errors import Unavailable
 from shared.core.server import Server
 from shared.core.settings import Settings
+from shared.ops.doctor_going import going
 from shared.state.contract import Finding
 from shared.state.database import connect
+from shared.state.pooler import pooler
+from shared.state.renewing import certificates
+from shared.state.revisions import SUITE_REVISIONS, newest_revision
 from shared.state.roles import Urls
 from shared.state.room import BESIDE_OUR_POOL, room
-from shared.state.services import SUITE_REVISIONS, newest_revision
 
 _ROLE = """
     SELECT rolname AS name, rolsuper OR rolbypassrls AS unbound,
@@ -32,17 +36,20 @@ _TABLES = """
 async def examine_own(settings: Settings, urls: Urls, server: Server) -> list[Finding]:
     """Everything there is to say about the database of `SUITE_DATABASE_URL` and one server's schema in it."""
     try:
-        connection = await connect(urls.app, "doctor")
+        connection = await connect(urls.app, "doctor", lent=True)
     except (Unavailable, ValueError) as error:
         fix = "SUITE_DATABASE_URL is postgresql://USER:PASSWORD@HOST:PORT/DATABASE; try it with psql from this machine."
         return [Finding("problem", f"cannot connect: {error.__cause__ or error}", fix)]
     try:
         return [
             Finding("ok", "connected"),
+            *await pooler(urls.app, settings),
+            *certificates(settings),
             await room(connection, settings, BESIDE_OUR_POOL),
             await _role(connection, server.name),
             *await _revisions(settings, urls, server),
             *await _guarded(connection, server),
+            *going(server, datetime.now(UTC).date()),
         ]
     finally:
         await connection.close()
@@ -67,7 +74,7 @@ async def _revisions(settings: Settings, urls: Urls, server: Server) -> list[Fin
 
 
 async def _revision(settings: Settings, url: str, schema: str, newest: str) -> Finding:
-    connection = await connect(url, "doctor")
+    connection = await connect(url, "doctor", lent=True)
     try:
         there = await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f'"{schema}".revision')
         current = await connection.fetchval(f'SELECT version_num FROM "{schema}".revision') if there else None  # noqa: S608
@@ -78,6 +85,8 @@ async def _revision(settings: Settings, url: str, schema: str, newest: str) -> F
         await connection.close()
     if current == newest:
         return Finding("ok", f"schema {schema} is at its newest revision, {newest}")
+    if current is not None and current > newest:
+        return Finding("ok", f"schema {schema} is at revision {current} of a newer release; this one needs {newest}")
     by_itself = settings.profile == "laptop" and settings.database_url is None
     fix = "The next start does it by itself." if by_itself else "mcp-suite db migrate"
     text = f"schema {schema} is at revision {current or 'none'}, not {newest}"

@@ -13,14 +13,15 @@ import typer
 
 from shared.core.errors import Misconfigured
 from shared.core.settings import Settings
-from shared.ops import serving
 from shared.ops.ingest_progress import showing, summary
+from shared.ops.opening import migrate_all
 from shared.ops.operator import operator
 from shared.ops.running import complete, read_settings
 from shared.ops.stop_words import one_line
 from shared.state.alone import alone
 from shared.state.database import open_database
 from shared.state.keys import load_keys
+from shared.state.lending import session_url
 from shared.state.services import open_services
 from shared.steps.audit.entry import outcome_of
 from shared.steps.audit.recovery import recover
@@ -130,12 +131,13 @@ async def _operation(settings: Settings, order: "Order", run: str) -> AsyncGener
     async with AsyncExitStack() as stack:
         urls = await stack.enter_async_context(open_services(settings))
         if settings.profile == "laptop" and urls.owner:
-            await serving.migrate_all(urls)
+            await migrate_all(urls)
         database = await stack.enter_async_context(open_database(urls.app, lean))
         await database.require_tables()
+        own_url = session_url(settings, urls.app)
         if not order.dry_run:
-            await stack.enter_async_context(alone(urls.app, "ingest", order.tenant, order.collection))
-        writer = await stack.enter_async_context(open_writer(urls.app, keys.audit, settings))
+            await stack.enter_async_context(alone(own_url, "ingest", order.tenant, order.collection))
+        writer = await stack.enter_async_context(open_writer(own_url, keys.audit, settings))
         await recover(database, writer, settings)
         yield Operation(
             writer, database, keys, settings, "documents", order.by, order.tenant, f"doc://{order.collection}",

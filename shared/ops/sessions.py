@@ -16,6 +16,7 @@ from shared.ops.operator import operator
 from shared.ops.running import complete, read_settings
 from shared.state.bus import Bus
 from shared.state.keys import Keys, load_keys
+from shared.state.lending import session_url
 from shared.state.services import open_services
 from shared.state.sessions import Session, Sessions
 from shared.steps.audit.entry import Sink, now
@@ -52,7 +53,7 @@ def sessions_end(
         async with AsyncExitStack() as stack:
             sessions, bus = await stack.enter_async_context(_open_redis(settings, keys))
             urls = await stack.enter_async_context(open_services(settings))
-            sink = await stack.enter_async_context(open_writer(urls.app, keys.audit, settings))
+            sink = await stack.enter_async_context(open_writer(session_url(settings, urls.app), keys.audit, settings))
             ending = _Ending(sessions, bus, sink)
             if person is None:
                 await ending.end([one for one in await sessions.listed() if one.handle == handle])

@@ -10,7 +10,9 @@ from rich.text import Text
 from compose.idp.personas import PERSONAS
 from shared.core.settings import Settings
 from shared.edge.address import Address
-from shared.ops.connect import Client, entries, environment_of, inspector_command
+from shared.ops.connect.clients import Client
+from shared.ops.connect.commands import command
+from shared.ops.connect.entries import Way, configuration, environment_of
 
 _SHOWN_KINDS = {"call", "outcome", "refusals"}
 _MS_US = 1000
@@ -28,14 +30,15 @@ def welcome(console: Console, settings: Settings, where: Mapping[str, Address]) 
     console.print(endpoints)
     if settings.mock_issuer is not None:
         console.print(_personas())
-    resources = {name: address.resource for name, address in where.items() if address.is_mcp}
+    started = [Way(name, environment=environment_of(settings)) for name, address in where.items() if address.is_mcp]
+    reached = [Way(name, address.resource) for name, address in where.items() if address.is_mcp]
     console.print(Text("Claude Desktop  (mcp-suite connect claude-desktop --write)", style="bold"))
-    console.print_json(data=entries(Client.CLAUDE_DESKTOP, resources, environment_of(settings)))
+    console.print_json(data=configuration(Client.CLAUDE_DESKTOP, started))
     console.print(Text("Cursor  (mcp-suite connect cursor --write)", style="bold"))
-    console.print_json(data=entries(Client.CURSOR, resources))
+    console.print_json(data=configuration(Client.CURSOR, reached))
     console.print(Text("Inspector", style="bold"))
-    for name, url in resources.items():
-        console.print(Text(inspector_command(name, url)), soft_wrap=True)
+    for way in reached:
+        console.print(Text(f"{command(Client.INSPECTOR, way)}"), soft_wrap=True)
     console.print(Text("\nCalls are shown here as they happen. Ctrl-C ends everything.", style="dim"))
 
 

@@ -16,6 +16,7 @@ from shared.ops.stop_words import server_named, target_named, token_given
 from shared.state.bus import Bus
 from shared.state.database import connect
 from shared.state.keys import load_keys
+from shared.state.lending import session_url
 from shared.state.roles import Urls
 from shared.state.services import open_services
 from shared.state.switch_table import load
@@ -205,7 +206,7 @@ async def _open_stopping(settings: Settings) -> AsyncGenerator[tuple[Stopping, U
         urls = await stack.enter_async_context(open_services(settings))
         connection = await stack.enter_async_context(_operating(urls))
         keys = load_keys(settings)
-        sink = await stack.enter_async_context(open_writer(urls.app, keys.audit, settings))
+        sink = await stack.enter_async_context(open_writer(session_url(settings, urls.app), keys.audit, settings))
         yield Stopping(connection, sink, await stack.enter_async_context(_bus(settings)), operator()), urls
 
 

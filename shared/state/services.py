@@ -11,10 +11,10 @@ from shared.core.errors import Misconfigured
 from shared.core.settings import Settings
 from shared.state.database import connect
 from shared.state.embedded import open_embedded_postgres
+from shared.state.fitness import record
+from shared.state.lines import verified
+from shared.state.revisions import SUITE_REVISIONS, newest_revision
 from shared.state.roles import Urls, embedded_urls
-
-SUITE_REVISIONS = Path(__file__).parent / "migrations"
-"""Of the suite's own schema."""
 
 
 @asynccontextmanager
@@ -32,7 +32,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Urls]:
 
 def _configured(settings: Settings) -> Urls:
     def url(secret: SecretStr | None) -> str:
-        return secret.get_secret_value() if secret else ""
+        return verified(secret.get_secret_value(), settings) if secret else ""
 
     return Urls(
         owner=url(settings.database_owner_url),
@@ -44,32 +44,26 @@ def _configured(settings: Settings) -> Urls:
 
 
 async def migrate(owner_url: str, revisions: Mapping[str, Path]) -> None:
-    """Bring the suite's schema and each server's to their newest revisions.
+    """Bring the suite's schema and each server's to their newest revisions, unless a newer release has been here.
 
     Raises:
         Misconfigured: There is no URL of the owner; no other role may change tables.
+        Unavailable: The database cannot be reached, or something holds on to a table for minutes.
     """
     if not owner_url:
         raise Misconfigured("SUITE_DATABASE_OWNER_URL is needed: only the owner of the tables may migrate them")
-    behind = await _behind(owner_url, {"suite": SUITE_REVISIONS, **revisions})
-    if not behind:
-        return
-    # Alembic and the ORM take 0.3 s and 20 MB to import; most starts need neither.
-    from shared.state.migrate import upgrade  # noqa: PLC0415
-
-    for schema, folder in behind.items():
-        await upgrade(owner_url, schema, folder)
-
-
-async def _behind(owner_url: str, revisions: Mapping[str, Path]) -> dict[str, Path]:
-    """The schemas that are not at their newest revision."""
+    folders = {"suite": SUITE_REVISIONS, **revisions}
+    newest = {schema: newest_revision(folder) for schema, folder in folders.items()}
     connection = await connect(owner_url, "migrations")
     try:
-        return {
-            schema: folder
-            for schema, folder in revisions.items()
-            if await _revision(connection, schema) != newest_revision(folder)
-        }
+        behind = [schema for schema in folders if (await _revision(connection, schema) or "") < newest[schema]]
+        if behind:
+            # Alembic and the ORM take 0.3 s and 20 MB to import; most starts need neither.
+            from shared.state.migrate import upgrade  # noqa: PLC0415
+
+            for schema in behind:
+                await upgrade(owner_url, schema, folders[schema])
+        await record(connection, newest)
     finally:
         await connection.close()
 
@@ -78,8 +72,3 @@ async def _revision(connection: Any, schema: str) -> str | None:
     if not await connection.fetchval("SELECT to_regclass($1)", f'"{schema}".revision'):
         return None
     return await connection.fetchval(f'SELECT version_num FROM "{schema}".revision')  # noqa: S608 - a folder's name
-
-
-def newest_revision(folder: Path) -> str:
-    """The highest number that a revision's file name starts with; revisions are named by these numbers."""
-    return max(path.name.partition("_")[0] for path in folder.glob("[0-9]*_*.py"))

@@ -32,6 +32,7 @@ from shared.steps.audit.verify import Report, verify
 from tests.compose.proxy.site import require
 from tests.e2e.backing import Postgres, Redis
 from tests.e2e.patient import RETRIES, Patient
+from tests.e2e.released import migrate_by
 from tests.harness import GENEROUS, MODERN, modern, modern_headers
 
 _DRAIN_S = 20.0
@@ -165,9 +166,17 @@ class Drill:
 
 @asynccontextmanager
 async def open_drill(
-    folder: Path, *, names: Sequence[str] = ("customers",), replicas: int = 3, **settings: object
+    folder: Path,
+    *,
+    names: Sequence[str] = ("customers",),
+    replicas: int = 3,
+    code: Path | None = None,
+    **settings: object,
 ) -> AsyncGenerator[Drill]:
-    """A fleet with services of its own, seeded with 200 customers; settings are those of its replicas."""
+    """A fleet with services of its own, seeded with 200 customers; settings are those of its replicas.
+
+    With `code`, another release made the tables and serves.
+    """
     require("haproxy")
     async with AsyncExitStack() as stack:
         postgres, redis = Postgres(folder / "postgres"), Redis(folder / "redis")
@@ -177,10 +186,13 @@ async def open_drill(
         programs = [find_program(name) for name in names]
         urls = await ensure_roles(postgres.admin_url, Passwords.random(), "suite")
         every = [program.server for program in programs]
-        await migrate(urls.owner, {server.name: server.migrations for server in every if server.migrations})
+        if code is None:
+            await migrate(urls.owner, {server.name: server.migrations for server in every if server.migrations})
+        else:
+            await migrate_by(code, urls)
         if "customers" in names:
             await demo.seed(urls.owner, customers=200, orders=600)
         [port] = free_ports(1)
-        plan = Plan(programs, folder, replicas, port, GENEROUS | settings)
+        plan = Plan(programs, folder, replicas, port, GENEROUS | settings, code)
         fleet = await stack.enter_async_context(open_fleet(plan, urls, redis.url))
         yield Drill(fleet, postgres, redis, urls, plan.provider())

@@ -1,5 +1,6 @@
 """From asking to the answer: a call that somebody else has to approve, by every kind of client there is."""
 
+import json
 import ssl
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -12,19 +13,20 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import ElicitRequestParams, ElicitResult
 
+import servers
 from shared.core.approvals import ApprovalState
 from shared.core.settings import Settings
 from shared.state.approvals.inbox import Inbox
 from shared.state.database import open_database
 from tests.clients.local import Local
 from tests.clients.wire import wired
+from tests.docs.fences import ROOT, claimed
 from tests.harness import ERAS, MODERN, Databases, modern, modern_headers
 from tests.treasury.house import Treasury, approver, open_treasury
 
 pytestmark = pytest.mark.anyio
 
-PAGE = (Path(__file__).parents[2] / "docs" / "approvals.md").read_text("utf-8")
-ONE_MORE_LINE = next(block for block in PAGE.split("```") if "here-new-customers" in block)
+TOLD, ONE_MORE_LINE = claimed("docs/approvals.md", 2)
 _NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 EXTENSION = "io.modelcontextprotocol/tasks"
 
@@ -63,11 +65,30 @@ async def pay(treasury: Treasury, era: str, amount: int, *, asks: bool) -> dict[
     return shown["error"] if answer.is_error else shown
 
 
+def assert_is_told_as_the_page_shows(told: dict[str, Any]) -> None:
+    """The page shows another tool's words, cut, and some of the details."""
+    shown = json.loads(TOLD)["error"]
+    details = shown.pop("details")
+    tool, not_done, reason = shown.pop("message").removesuffix(" …").partition(" was not done yet. ")
+    assert shown.items() <= told.items()
+    assert told["message"].startswith(f"pay{not_done}")
+    assert f'@reason("{reason}' in (ROOT / "servers" / "tickets" / "policy.cedar").read_text("utf-8")
+    assert tool in servers.load("tickets").tools.tools
+    varies = {"approval_id", "expires_at", "review_url"}
+    assert details.keys() - varies == {"status", "approvals", "missing"}
+    assert {name: told["details"][name] for name in details.keys() - varies} == {
+        name: details[name] for name in details.keys() - varies
+    }
+    assert varies <= told["details"].keys()
+    page = told["details"]["review_url"].partition("/console/")[2]
+    assert page == f"approvals/{told['details']['approval_id']}"
+
+
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("asks", [True, False], ids=["with elicitation", "without"])
 async def test_it_is_asked_approved_done_and_answered(treasury: Treasury, era: str, *, asks: bool) -> None:
     told = await pay(treasury, era, 5000, asks=asks)
-    assert told["code"] == "needs_approval"
+    assert_is_told_as_the_page_shows(told)
     kept = await treasury.inbox.one("acme", told["details"]["approval_id"])
     assert kept is not None
     assert kept.kind == "approve"

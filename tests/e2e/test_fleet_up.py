@@ -23,12 +23,14 @@ from compose.fleet.plan import free_ports
 from tests.clients.processes import eventually, processes_of
 from tests.clients.sign_in import SignIn
 from tests.compose.proxy.site import require
+from tests.docs.fences import claimed
 
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.skipif(sys.platform != "linux", reason="/proc tells which processes are left"),
 ]
 
+TRUST, ENVIRONMENT = claimed("docs/run-a-fleet.md", 2)
 _START_S = 120.0
 
 
@@ -89,6 +91,7 @@ async def test_one_command_starts_a_fleet_that_a_client_can_trust_and_leaves_not
     folder = tmp_path / "fleet"
     [port] = free_ports(1)
     async with fleet_up(folder, port, 2) as printed:
+        assert_is_printed_as_the_page_shows(printed, folder)
         name, trusted = printed.after("trust, in Python").removeprefix("export ").split("=")
         monkeypatch.setenv(name, trusted)
         await signed_in(printed.after("customers"))
@@ -111,6 +114,14 @@ async def test_one_command_starts_a_fleet_that_a_client_can_trust_and_leaves_not
     async with fleet_up(folder, port, 1) as printed:
         printed.running.kill()
         await eventually(lambda: not processes_of(folder), 30)
+
+
+def assert_is_printed_as_the_page_shows(printed: Printed, folder: Path) -> None:
+    shown = [line.partition("#")[0].strip() for line in (TRUST + ENVIRONMENT).splitlines()]
+    lines = [
+        printed.after(name).partition("#")[0].strip() for name in ("trust, in Python", "trust, in Node", "mcp-suite")
+    ]
+    assert [line.replace(str(folder), "~/.local/share/mcp-suite/fleet") for line in lines] == shown
 
 
 async def signed_in(url: str) -> None:

@@ -4,7 +4,6 @@ import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,11 +20,13 @@ from shared.edge.watch import Watch
 from shared.ops.telemetry import open_telemetry
 from shared.state.embedded_redis import EmbeddedRedis
 from tests.collector import Collector, Span, collector
+from tests.docs.fences import claimed
 from tests.harness import MODERN, Suite, modern, modern_headers
 
 pytestmark = pytest.mark.anyio
 
 Make = Callable[..., Awaitable[Suite]]
+SHOWN = claimed("docs/telemetry.md", 2)[0]
 SERVER = 2
 CLIENT = 3
 ERROR = 2
@@ -128,8 +129,7 @@ async def test_the_limits_are_one_round_trip_to_redis(own_suite: Make, redis_ser
     async with recording() as kept:
         await call(suite, "get_customer", {"customer_id": there}, sent, "support")
     spans = await kept.spans_of(sent.trace_id, "tools/call get_customer")
-    page = (Path(__file__).parents[2] / "docs" / "telemetry.md").read_text()
-    assert f"```\n{drawn(spans)}```" in page
+    assert drawn(spans) == SHOWN
     [asked] = [span for span in spans if span.name == "redis EVALSHA"]
     assert tree(spans)["admit"] == ["redis EVALSHA"]
     assert asked.attributes == {"db.system.name": "redis", "db.operation.name": "EVALSHA"}

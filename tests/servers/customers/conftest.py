@@ -7,6 +7,7 @@ from shared.core.settings import Settings
 from shared.state.database import open_database
 from shared.state.roles import Urls
 from tests.harness import Databases
+from tests.pgbouncer import pooled
 from tests.servers.customers.desk import Desk
 
 
@@ -18,5 +19,5 @@ async def urls(databases: Databases) -> Urls:
 @pytest.fixture(scope="module")
 async def desk(urls: Urls, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Desk]:
     folder: Path = tmp_path_factory.mktemp("data")
-    async with open_database(urls.app, Settings(data_dir=folder, pool_min=1, pool_max=10)) as database:
+    async with open_database(urls.app, Settings(**pooled(urls), data_dir=folder, pool_min=1, pool_max=10)) as database:
         yield Desk(database)

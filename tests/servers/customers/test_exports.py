@@ -14,6 +14,7 @@ from shared.core.settings import Settings
 from shared.state.database import open_database
 from shared.state.jobs.attempt import Attempt
 from tests.harness import ERAS, Databases, Suite
+from tests.pgbouncer import pooled
 from tests.servers.customers.desk import Desk, call_of, caller, tools
 
 pytestmark = pytest.mark.anyio
@@ -27,7 +28,8 @@ Make = Callable[..., Awaitable[Suite]]
 async def alone(databases: Databases, tmp_path: Any) -> AsyncGenerator[Desk]:
     """A desk over a database of its own, where no worker runs but the test's."""
     urls = await databases.fresh()
-    async with open_database(urls.app, Settings(data_dir=tmp_path, pool_min=1, pool_max=10)) as database:
+    settings = Settings(**pooled(urls), data_dir=tmp_path, pool_min=1, pool_max=10)
+    async with open_database(urls.app, settings) as database:
         yield Desk(database)
 
 

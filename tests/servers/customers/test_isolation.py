@@ -8,6 +8,7 @@ import pytest
 
 from shared.core.errors import SuiteError
 from shared.state.roles import Urls
+from tests.pgbouncer import straight
 from tests.servers.customers.desk import Desk, tools
 from tests.servers.customers.handles import CASES, MISSING, Handles, fill, hide
 
@@ -51,7 +52,7 @@ async def foreign(desk: Desk, urls: Urls) -> Handles:
 
 
 async def connect(url: str) -> Any:
-    return cast("Any", await asyncpg.connect(url))  # pyright: ignore[reportUnknownMemberType]
+    return cast("Any", await asyncpg.connect(straight(url)))  # pyright: ignore[reportUnknownMemberType]
 
 
 async def outcome(desk: Desk, name: str, arguments: dict[str, Any]) -> Any:

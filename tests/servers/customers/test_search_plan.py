@@ -18,6 +18,7 @@ from shared.state.database import Database, Reads, Statement, open_database
 from shared.state.embedded import EmbeddedPostgres
 from shared.state.migrate import upgrade
 from shared.state.roles import Passwords, Urls, ensure_roles
+from tests.pgbouncer import pooled, straight
 from tests.servers.customers.desk import call_of, caller, tools
 
 pytestmark = [
@@ -131,12 +132,12 @@ async def urls(postgres: EmbeddedPostgres, role_passwords: Passwords) -> AsyncGe
 
 
 async def connect(url: str) -> Any:
-    return cast("Any", await asyncpg.connect(url))  # pyright: ignore[reportUnknownMemberType]
+    return cast("Any", await asyncpg.connect(straight(url)))  # pyright: ignore[reportUnknownMemberType]
 
 
 @pytest.fixture(scope="module")
 async def database(urls: Urls, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Database]:
-    settings = Settings(data_dir=Path(tmp_path_factory.mktemp("data")), pool_min=1, pool_max=2)
+    settings = Settings(**pooled(urls), data_dir=Path(tmp_path_factory.mktemp("data")), pool_min=1, pool_max=2)
     async with open_database(urls.app, settings) as database:
         yield database
 

@@ -15,6 +15,7 @@ from shared.state.database import connect, open_database
 from shared.state.embedded import EmbeddedPostgres
 from shared.state.migrate import upgrade
 from shared.state.roles import Passwords, Urls, ensure_roles
+from tests.pgbouncer import pooled
 from tests.servers.customers.desk import Desk
 
 pytestmark = pytest.mark.anyio
@@ -81,7 +82,7 @@ async def test_it_rewrites_no_table_takes_little_time_and_may_be_repeated(urls: 
 
 
 async def test_afterwards_old_customers_are_read_changed_merged_and_restored(urls: Urls, tmp_path: Path) -> None:
-    async with open_database(urls.app, Settings(data_dir=tmp_path, pool_min=1, pool_max=5)) as database:
+    async with open_database(urls.app, Settings(**pooled(urls), data_dir=tmp_path, pool_min=1, pool_max=5)) as database:
         desk = Desk(database)
         archived = await desk.ask("get_customer", customer_id="C-000001")
         assert (archived.status, archived.merged_into) == ("archived", None)

@@ -365,7 +365,7 @@ async def test_a_slow_view_is_given_up_on_and_said(shop: Shop) -> None:
 
 
 async def test_more_replicas_than_connections_are_a_problem(shop: Shop) -> None:
-    found = await problem(shop, replicas=900)
+    found = await problem(shop, replicas=900, redis_url="redis://127.0.0.1")
     assert "900 × 20 = 18000; PostgreSQL allows" in found.text
     assert "SUITE_POOL_MAX" in found.fix
 

@@ -8,7 +8,6 @@ import logging
 import re
 import sys
 from collections.abc import Awaitable, Callable, Generator
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -18,11 +17,13 @@ import structlog
 from shared.core import tracing
 from shared.ops.logs import configure
 from shared.ops.tracebacks import told
+from tests.docs.fences import claimed
 from tests.harness import Suite
 
 pytestmark = pytest.mark.anyio
 
 Make = Callable[..., Awaitable[Suite]]
+SHOWN = claimed("docs/telemetry.md", 2)[1]
 SECRET = "Zephyrine Plantedname"
 FIELDS = {"event", "level", "timestamp", "request_id", "server", "method", "target", "outcome", "tenant", "transport"}
 
@@ -70,8 +71,7 @@ async def test_a_call_is_one_line_of_these_fields_and_no_others(suite: Suite, wr
 
 
 def test_the_page_shows_such_a_line() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "telemetry.md").read_text()
-    [line] = [json.loads(found) for found in re.findall(r"^\{.*\}$", page, re.MULTILINE)]
+    line = json.loads(SHOWN)
     assert line.keys() == FIELDS | {"duration_ms", "trace_id", "span_id"}
 
 

@@ -17,15 +17,21 @@ async def test_a_laptop_without_a_relay_gets_one_of_its_own(tmp_path: Path) -> N
         assert {route.path for route in beside} >= {"/mail-sink", "/mail-sink/mails.json"}  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType] - routes have one
 
 
+ELSEWHERE: dict[str, Any] = {
+    "issuer": "https://login.example.com",
+    "database_url": "postgresql://db.example.com/suite",
+    "data_dir": Path("/data"),
+}
 OTHERS: list[dict[str, Any]] = [
-    {"environment": "prod"},
-    {"environment": "stage"},
+    {"environment": "prod", **ELSEWHERE},
+    {"environment": "stage", **ELSEWHERE},
     {"smtp": {"host": "smtp.example.com"}},
 ]
 
 
 @pytest.mark.parametrize("given", OTHERS, ids=["prod", "stage", "its own"])
 async def test_nobody_else_does(tmp_path: Path, given: dict[str, Any]) -> None:
-    asked = Settings(data_dir=tmp_path, **given)
+    values: dict[str, Any] = {"data_dir": tmp_path, **given}
+    asked = Settings(**values)
     async with own_relay(asked) as (settings, beside):
         assert (settings, beside) == (asked, [])

@@ -26,6 +26,7 @@ from shared.steps.audit.spool import Spool
 from shared.steps.audit.verify import Report, verify
 from shared.steps.audit.writer import Writer, open_writer
 from tests.harness import Databases, _connect  # pyright: ignore[reportPrivateUsage]
+from tests.pgbouncer import straight
 
 pytestmark = pytest.mark.anyio
 
@@ -42,7 +43,7 @@ async def urls(databases: Databases) -> Urls:
 @asynccontextmanager
 async def writer(urls: Urls, folder: Path, ring: KeyRing = RING, **settings: Any) -> AsyncGenerator[Writer]:
     values: dict[str, Any] = {"data_dir": folder, **settings}
-    async with open_writer(urls.app, ring, Settings(**values)) as opened:
+    async with open_writer(straight(urls.app), ring, Settings(**values)) as opened:
         yield opened
 
 

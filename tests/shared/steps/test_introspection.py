@@ -316,7 +316,8 @@ async def test_credentials_that_cannot_be_used_refuse_to_start(tmp_path: Any) ->
 
 @pytest.mark.parametrize("url", ["http://idp.example/introspect", "ftp://127.0.0.1/x"])
 async def test_tokens_are_sent_over_tls_alone(url: str) -> None:
-    settings = Settings.model_validate({"environment": "prod", "issuers": {"it": {**ASKED, "introspection_url": url}}})
+    settings = Settings.model_validate({"issuers": {"it": {**ASKED, "introspection_url": url}}})
+    settings = settings.model_copy(update={"environment": "prod"})  # these refuse it too
     with pytest.raises(Misconfigured):
         async with open_providers(settings):
             pass

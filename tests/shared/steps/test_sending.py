@@ -15,6 +15,7 @@ from shared.state.keys import KeyRing
 from shared.state.sendings import Sendings
 from shared.steps.sending import Acts, Once, Whose, truthful
 from tests.harness import Databases
+from tests.pgbouncer import pooled
 
 pytestmark = pytest.mark.anyio
 
@@ -32,7 +33,7 @@ STEP = Step("step", _found)
 @pytest.fixture(scope="module")
 async def database(databases: Databases) -> AsyncGenerator[Database]:
     urls = await databases.fresh()
-    async with open_database(urls.app, Settings(pool_min=2)) as opened:
+    async with open_database(urls.app, Settings(**pooled(urls), pool_min=2)) as opened:
         yield opened
 
 
