@@ -23,13 +23,15 @@ _STAYS = re.compile(r"python3?(\.\d+)?")
 _GOES = (
     "etc/apt", "etc/cron.d", "etc/cron.daily", "etc/init.d", "etc/pam.d", "etc/security", "etc/skel",
     "media", "mnt", "opt", "root/.cache", "srv",
-    "usr/games", "usr/include", "usr/lib/apt", "usr/lib/dpkg", "usr/lib/init", "usr/lib/systemd", "usr/src",
+    "usr/games", "usr/include", "usr/libexec", "usr/src",
+    "usr/lib/apt", "usr/lib/dpkg", "usr/lib/init", "usr/lib/systemd",
     "usr/share/bash-completion", "usr/share/bug", "usr/share/debconf", "usr/share/doc", "usr/share/info",
     "usr/share/lintian", "usr/share/locale", "usr/share/man", "usr/share/perl5", "usr/share/python-wheels",
     "usr/local/share/man", "usr/local/include",
     "var/backups", "var/cache", "var/lib/apt", "var/lib/systemd", "var/log",
 )  # fmt: skip
 _PATTERNS = (
+    "usr/lib/*/libapt-*",
     "usr/lib/*/perl-base",
     "usr/lib/*/perl",
     "usr/lib/python3*/ensurepip",

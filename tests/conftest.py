@@ -1,11 +1,13 @@
 """What most tests need: `suite`, the real application on a loopback port over a real database of its own."""
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from pathlib import Path
 
 import pytest
+import structlog
 
 import servers
 from servers.customers import demo
@@ -76,6 +78,17 @@ class RedisContractsRan:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         state = "passed" if self.passed else "DID NOT RUN: this run counts as failed"
         terminalreporter.write_line(f"contract tests on a real Redis: {self.passed} {state}")
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Generator[None]:
+    """A command that ran in this process has its logs go to a stream that is closed by now."""
+    root = logging.getLogger()
+    before, handlers, level = structlog.get_config(), [*root.handlers], root.level
+    yield
+    if structlog.get_config() != before:
+        structlog.configure(**before)
+    root.handlers[:], root.level = handlers, level
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """Against an issuer served by a real HTTP server on loopback; only the time is made up."""
 
 import asyncio
+import base64
+import os
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -22,6 +24,14 @@ pytestmark = pytest.mark.anyio
 
 OIDC_INSERTED = "/.well-known/openid-configuration/idp"
 OIDC_APPENDED = "/idp/.well-known/openid-configuration"
+RINGS = ("audit_keys", "ledger_keys", "cursor_keys", "session_keys", "state_keys")
+FLEET: dict[str, Any] = {
+    "profile": "fleet",
+    "public_url": "https://suite.example",
+    "database_url": "postgresql:///suite",
+    "redis_url": "redis://127.0.0.1",
+    **{ring: (base64.b64encode(os.urandom(32)).decode(),) for ring in RINGS},
+}
 
 
 @pytest.mark.parametrize("place", [RFC8414, OIDC_INSERTED, OIDC_APPENDED])
@@ -87,28 +97,21 @@ async def test_plain_http_is_for_loopback_and_the_laptop_alone(client: httpx.Asy
 
 
 async def test_a_fleet_needs_tls_to_its_issuer_whatever_its_environment(client: httpx.AsyncClient) -> None:
-    fleet: dict[str, Any] = {
-        "profile": "fleet",
-        "public_url": "https://suite.example",
-        "database_url": "postgresql://db.example/suite",
-        "redis_url": "redis://redis.example",
-        **dict.fromkeys(("audit_keys", "ledger_keys", "cursor_keys", "session_keys", "state_keys"), ("k",)),
-    }
-    open_jwks(client, **fleet, issuer="https://idp.example")
+    open_jwks(client, **FLEET, issuer="https://idp.example")
     with pytest.raises(Misconfigured):
-        open_jwks(client, **fleet, issuer="http://idp.example")
+        open_jwks(client, **FLEET, issuer="http://idp.example")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "idp.localhost"])
 async def test_plain_http_to_loopback_is_allowed_everywhere(client: httpx.AsyncClient, host: str) -> None:
-    open_jwks(client, environment="prod", issuer=f"http://{host}:8080/idp")
+    open_jwks(client, **FLEET, issuer=f"http://{host}:8080/idp")
 
 
-async def test_a_jwks_uri_without_tls_is_refused_in_production(
+async def test_a_jwks_uri_without_tls_is_refused_in_a_fleet(
     issuer: Issuer, client: httpx.AsyncClient, clock: Clock
 ) -> None:
     issuer.metadata = {"jwks_uri": "http://idp.example/jwks"}
-    jwks = open_jwks(client, clock, environment="prod", issuer=issuer.name)
+    jwks = open_jwks(client, clock, **FLEET, issuer=issuer.name)
     with capture_logs() as logs, pytest.raises(Unavailable):
         await jwks.find("ES256", "first")
     assert [entry["error"] for entry in logs] == ["BadAnswer"]
