@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import anyio
+import asyncpg
 import httpx
 import httpx2
 import uvicorn
@@ -179,10 +180,13 @@ class Suite:
         """Return once the database lets the application in: a pooler that failed to get in looks again later."""
         with anyio.fail_after(10):
             while True:
-                with suppress(Unavailable):
+                with suppress(Unavailable, asyncpg.PostgresError):
                     connection = await connect(self.urls.app, "test", lent=True)
-                    await connection.close()
-                    return
+                    try:  # a pooler lets clients in before it knows whether it gets in itself
+                        await connection.fetchval("SELECT 1")
+                        return
+                    finally:
+                        await connection.close()
                 await anyio.sleep(0.02)
 
     async def sql(self, statement: str, *values: Any) -> list[Any]:

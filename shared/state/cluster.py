@@ -121,6 +121,7 @@ class Cluster:
         }
         if not self.durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+            settings |= {"max_connections": "200"}  # of many applications beside each other
         return ["-D", str(self.data), *(f"--{name}={value}" for name, value in settings.items())]
 
     def _is_ready(self, server: "subprocess.Popen[bytes]", port: int, deadline: float) -> bool:

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
@@ -117,10 +118,9 @@ async def test_a_desktop_user_starts_connects_asks_and_confirms(tmp_path: Path) 
         async def sent(text: str) -> None:
             await send(text)
             async with Browser(f"http://127.0.0.1:{port}/mail-sink") as browser:
-                for _ in range(300):
-                    if "ada@customer.example" in (await browser.get("")).text:
-                        return
-                raise AssertionError(browser.page and browser.page.text)
+                with anyio.fail_after(60):
+                    while "ada@customer.example" not in (await browser.get("")).text:
+                        await anyio.sleep(0.1)
 
         await follow(DESKTOP_USER, who, {4: ask, 8: confirm, 9: sent})
 

@@ -13,6 +13,7 @@ import pytest
 from redis.asyncio import Redis
 
 from shared.core.settings import Settings
+from shared.state.services import migrate
 from tests.bench import nulls
 from tests.bench.nulls import Control
 from tests.conversation import Conversation
@@ -52,7 +53,9 @@ async def listened(url: str) -> AsyncGenerator[Counter[str]]:
 async def asked_for(databases: Databases, folder: Path, on: AbstractSet[Control]) -> Counter[str]:
     """What `CALLS` calls in one session ask of Redis, with these controls."""
     with own_redis(folder) as redis, nulls.replaced({*on}, Settings(), ["drill:read"]):
-        opening = open_suite(await databases.fresh(), folder, databases.admin_url, served=[server], redis_url=redis.url)
+        urls = await databases.fresh()
+        await migrate(urls.owner, {"drill": server.migrations} if server.migrations else {})
+        opening = open_suite(urls, folder, databases.admin_url, served=[server], redis_url=redis.url)
         async with opening as suite, httpx.AsyncClient(timeout=20) as http:
             token = suite.token("admin", "drill", scopes=["drill:read"])
             client = Conversation([suite], token, "drill", http)
