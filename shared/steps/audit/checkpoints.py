@@ -49,14 +49,22 @@ class Anchor:
         self._ring = ring
         self._logged = logged
         self._stated: Head | None = None
+        self._stating = anyio.Lock()  # a process that closes amid a statement: both write the same draft
 
     async def state(self, head: Head | None) -> None:
         """Sign and keep where a chain ends, unless that was said before. What goes wrong is logged and counted: records
         are durable without it, and calls go on.
         """
-        if head is None or head.seq < 0 or head == self._stated:
-            return
-        checkpoint = signed(head, self._ring)
+        async with self._stating:
+            if head is None or head.seq < 0 or head == self._stated:
+                return
+            checkpoint = signed(head, self._ring)
+            await self._kept(checkpoint)
+            if self._logged:
+                log.info("checkpoint", checkpoint=checkpoint)
+            self._stated = head
+
+    async def _kept(self, checkpoint: Checkpoint) -> None:
         try:
             await anyio.to_thread.run_sync(self._keep, checkpoint)
         except OSError as error:
@@ -64,9 +72,6 @@ class Anchor:
             log.error("a checkpoint of the audit could not be kept", folder=str(self._folder), problem=error.strerror)
         else:
             metrics.AUDIT_CHECKPOINTS.add("kept")
-        if self._logged:
-            log.info("checkpoint", checkpoint=checkpoint)
-        self._stated = head
 
     def _keep(self, checkpoint: Checkpoint) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -200,3 +200,12 @@ async def test_nothing_is_stated_twice(tmp_path: Path) -> None:
     assert path.read_bytes() == first
     await anchor.state(replace(HEAD, seq=8))
     assert json.loads(path.read_bytes())["seq"] == 8
+
+
+async def test_an_end_stated_amid_another_statement_waits_for_it(tmp_path: Path) -> None:
+    anchor, before = Anchor(tmp_path, RING, logged=False), metrics.AUDIT_CHECKPOINTS.value("failed")
+    async with anyio.create_task_group() as tasks:
+        for seq in range(40):
+            tasks.start_soon(anchor.state, replace(HEAD, seq=seq))
+    assert metrics.AUDIT_CHECKPOINTS.value("failed") == before
+    assert [json.loads(path.read_bytes())["seq"] for path in tmp_path.iterdir()] == [39]
