@@ -1,5 +1,6 @@
 """Where an image came from, in the words of SLSA 1.0 (slsa.dev/spec/v1.0/provenance) and in-toto 1.0."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,7 +45,7 @@ def predicate(built: Built) -> dict[str, Any]:
             "externalParameters": {"dockerfile": "compose/Dockerfile", "arguments": dict(built.arguments)},
             "internalParameters": {},
             "resolvedDependencies": [
-                {"uri": f"git+.@{built.revision}", "digest": {"gitCommit": built.revision.removesuffix("-dirty")}},
+                {"uri": f"git+.@{built.revision}", **_commit(built.revision)},
                 {"uri": f"pkg:docker/{built.base}", **_digest(built.base_digest)},
                 {"uri": built.lock.name, "digest": {"sha256": sha256(built.lock.read_bytes()).hexdigest()}},
             ],
@@ -64,6 +65,12 @@ def statement(built: Built, predicate: Mapping[str, Any]) -> dict[str, Any]:
 
 def _digest(given: str | None) -> dict[str, Any]:
     return {"digest": {"sha256": given.removeprefix("sha256:")}} if given else {}
+
+
+def _commit(revision: str) -> dict[str, Any]:
+    """Nothing where it is unknown: what is no digest must not stand for one."""
+    commit = revision.removesuffix("-dirty")
+    return {"digest": {"gitCommit": commit}} if re.fullmatch(r"[0-9a-f]{40}([0-9a-f]{24})?", commit) else {}
 
 
 def _time(when: datetime) -> str:

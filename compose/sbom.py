@@ -33,6 +33,8 @@ def sbom(root: Path, archive: Archive, name: str, epoch: int) -> dict[str, Any]:
     ours = made["metadata"].get("component")
     made["metadata"]["component"] = {**about, "purl": purl}
     made["components"] = [*([ours] if ours else []), *made.get("components", []), *debian]
+    holds = [one["bom-ref"] for one in [*([ours] if ours else []), *debian]]
+    made["dependencies"] = [{"ref": purl, "dependsOn": holds}, *made.get("dependencies", [])]
     return made
 
 

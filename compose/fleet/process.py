@@ -12,7 +12,7 @@ import httpx
 from shared.core.errors import Misconfigured
 from shared.state.processes import spawn, stop
 
-_START_S = 60.0
+_START_S = 180.0  # many start at once, perhaps on two cores
 _POLL_S = 0.05
 _LAST_WORDS = 2000
 
@@ -64,7 +64,7 @@ class Process:
         """Wait until the probe says so.
 
         Raises:
-            Misconfigured: It ended, or was not ready in a minute; quotes its last words.
+            Misconfigured: It ended, or was not ready in three minutes; quotes its last words.
         """
         deadline = time.monotonic() + _START_S
         while self.runs and time.monotonic() < deadline:

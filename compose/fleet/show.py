@@ -55,11 +55,17 @@ def _processes(fleet: Fleet, postgres: Engine, redis: Engine) -> Iterator[tuple[
 
 
 def _calls(fleet: Fleet) -> Iterator[tuple[str, str]]:
-    server, authority = next(iter(fleet.replicas)), shlex.quote(str(fleet.balancer.authority))
+    server, authority = _called(fleet), shlex.quote(str(fleet.balancer.authority))
     yield "trust, in Python", f"export SSL_CERT_FILE={authority}"
     yield "trust, in Node", f"export NODE_EXTRA_CA_CERTS={authority}"
     yield "token", f".venv/bin/python -m compose.fleet token manager {flags(fleet.plan, server)}"
     yield "see who answers", f"curl -si --cacert {authority} {fleet.plan.url(server)} | grep -i suite-replica"
+
+
+def _called(fleet: Fleet) -> str:
+    """The first server that clients call; a website is not called with a token."""
+    reached = [server for server in fleet.replicas if fleet.plan.url(server).endswith("/mcp")]
+    return (reached or list(fleet.replicas))[0]
 
 
 def _care(fleet: Fleet, kept: Path) -> Iterator[tuple[str, str]]:

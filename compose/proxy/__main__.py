@@ -32,7 +32,10 @@ def write(
     certificate: Annotated[Path | None, typer.Option(help="PEM of your own: certificate, chain and key.")] = None,
     name: Annotated[list[str] | None, typer.Option(help="Host names for a certificate of ours.")] = None,
     inner_authority: Annotated[
-        str | None, typer.Option(help="PEM file: servers are reached over TLS and show a certificate of it (HAProxy).")
+        str | None,
+        typer.Option(
+            help="PEM file: servers are reached over TLS and show a certificate of it; docs/tls.md says for which name."
+        ),
     ] = None,
     inner_certificate: Annotated[str, typer.Option(help="PEM of certificate and key that is shown to them.")] = "",
     page: Annotated[

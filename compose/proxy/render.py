@@ -6,7 +6,6 @@ from pathlib import Path
 from string import Template
 
 from compose.proxy.topology import Kind, Replica, Topology
-from shared.core.errors import Misconfigured
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _METADATA = "/.well-known/oauth-protected-resource"
@@ -46,12 +45,7 @@ def render(kind: Kind, topology: Topology, files: Files, drained: Drained = ()) 
         topology: What it serves.
         files: Its certificate, and where it may write.
         drained: Pairs of server and replica that get nothing new; for nginx, which can be told in no other way.
-
-    Raises:
-        Misconfigured: It lacks what the topology wants.
     """
-    if kind == "nginx" and topology.inner:
-        raise Misconfigured("with nginx servers are reached without TLS: use HAProxy, or leave `inner` out")
     return _haproxy(topology, files) if kind == "haproxy" else _nginx(topology, files, drained)
 
 
@@ -150,6 +144,14 @@ def _nginx_paths(topology: Topology, server: str) -> dict[str, str]:
     return {f"= {_endpoint(server)}": "1h", f"= {_METADATA}{_endpoint(server)}": "30s"}
 
 
+def _nginx_line(topology: Topology, server: str) -> dict[str, str]:
+    """How a server's replicas are reached; nginx can expect but one name of all of them, and no address."""
+    if topology.inner is None:
+        return {"scheme": "http", "verified": ""}
+    known = {"authority": topology.inner.authority, "certificate": topology.inner.certificate, "name": server}
+    return {"scheme": "https", "verified": _fill("nginx-inner.conf", **known)}
+
+
 def _nginx(topology: Topology, files: Files, drained: Drained) -> str:
     upstreams: list[str] = []
     routes: list[str] = []
@@ -159,13 +161,17 @@ def _nginx(topology: Topology, files: Files, drained: Drained) -> str:
             for replica in replicas
         ]
         upstreams.append(_fill("nginx-upstream.conf", name=server, replicas="\n".join(lines)))
-        for path, patience in _nginx_paths(topology, server).items():
-            routes.append(_fill("nginx-route.conf", path=path, upstream=server, patience=patience))
+        told = {"upstream": server, **_nginx_line(topology, server)}
+        routes += [
+            _fill("nginx-route.conf", path=path, patience=patience, **told)
+            for path, patience in _nginx_paths(topology, server).items()
+        ]
     if topology.identity_provider:
         lines = [f"        server {topology.identity_provider};"]
         upstreams.append(_fill("nginx-upstream.conf", name=".idp", replicas="\n".join(lines)))
         paths = [*(f"= {path}" for path in _IDP_METADATA), "/idp/"]
-        routes += [_fill("nginx-route.conf", path=path, upstream=".idp", patience="30s") for path in paths]
+        told = {"upstream": ".idp", "scheme": "http", "verified": "", "patience": "30s"}
+        routes += [_fill("nginx-route.conf", path=path, **told) for path in paths]
     return _fill(
         "nginx.conf",
         scratch=files.scratch,

@@ -29,10 +29,11 @@ class Replica:
 
 @dataclass(frozen=True)
 class Inner:
-    """How the balancer and the servers know each other, where the network between them is not to be trusted (HAProxy).
+    """How the balancer and the servers know each other, where the network between them is not to be trusted.
 
     Attributes:
-        authority: PEM file; each server shows a certificate of it, for the host of its address.
+        authority: PEM file; each server shows a certificate of it. To HAProxy it is for the host of its address, to
+            nginx for the server's name, e.g. `customers`.
         certificate: PEM file of certificate and key that the balancer shows to them.
     """
 

@@ -66,6 +66,8 @@ class Watch:
         self._network = "pipe" if transport == "stdio" else "tcp"
         self._transport = transport
         self._slow_s = slow_s
+        with metrics.IN_FLIGHT.held(server.name):
+            pass  # a 0 is told before the first request: autoscaling needs a number of every replica
 
     async def __call__(self, ctx: Context, call_next: CallNext) -> HandlerResult:
         if ctx.request_id is None:  # a notification

@@ -14,14 +14,15 @@ WRITTEN_BY_THE_CHART = {
     *("profile", "environment", "public_url", "shared_url", "host", "port", "data_dir", "secrets_dir", "issuers"),
     *("trusted_proxies", "replicas", "pool_min", "pool_max", "drain_notice_s", "drain_s", "health_host", "health_port"),
     *("metrics_host", "metrics_port", "tls", "vault", "database_ca", "database_unencrypted", "database_pooler"),
-    *("redis_ca", "redis_unencrypted", "policy_dir"),
+    *("database_certificate", "database_key", "redis_ca", "redis_certificate", "redis_key", "redis_unencrypted"),
+    *("policy_dir",),
 }
 """They have values of their own, or no choice."""
 
 OF_A_LAPTOP = {"embedded_source", "issuer", "jwks_url", "tenant_claim"}
 """`issuers` stands in place of the last three."""
 
-WITHOUT_A_FILE = {"database_certificate", "database_key", "redis_certificate", "redis_key", "audit_checkpoints"}
+WITHOUT_A_FILE = {"audit_checkpoints"}
 """They name files and folders that the chart does not mount."""
 
 

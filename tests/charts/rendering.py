@@ -30,6 +30,8 @@ EVERYTHING: Values = {
     "vault": {"enabled": True, "url": "https://vault.example.com", "role": "mcp-suite"},
     "trust": {"kind": "ConfigMap", "name": "authorities", "key": "all.pem"},
     "policies": "policies",
+    "database": {"clientCertificate": "shown-to-postgresql"},
+    "redis": {"clientCertificate": "shown-to-redis"},
     "priorityClassName": "important",
     "nodeSelector": {"pool": "mcp"},
     "tolerations": [{"key": "mcp", "operator": "Exists", "effect": "NoSchedule"}],

@@ -31,6 +31,7 @@ from tests.charts.rendering import (
     values_of,
 )
 from tests.processes import COMMAND, free_port
+from tests.tls_redis import tls_redis
 
 pytestmark = pytest.mark.anyio
 
@@ -46,6 +47,10 @@ TRIAL: Values = {
     "expose": {"ingress": {"backendCa": "ingress/inside"}},
 }
 """With certificates on both sides between balancer and servers."""
+
+SHOWN_TO_REDIS: Values = {
+    "redis": {"ca": {"kind": "ConfigMap", "name": "authorities", "key": "redis.pem"}, "clientCertificate": "shown"}
+}
 
 
 @pytest.fixture(scope="module")
@@ -136,11 +141,8 @@ async def test_the_job_migrates_and_the_server_gets_ready_for_the_balancer_alone
     secrets: dict[str, str], tmp_path: Path
 ) -> None:
     manifests = rendered(values_of("dev", TRIAL, {"secrets": {"inline": secrets}}))
-    job, server = (pods(manifests)[f"mcp-suite-{name}"] for name in ("migrations", "customers"))
-    variables = told(job, mounted(manifests, job, tmp_path / "job"))
-    with anyio.fail_after(PATIENCE_S):
-        done = await anyio.run_process(command(job), env=variables, check=False)
-    assert done.returncode == 0, done.stderr.decode()
+    server = pods(manifests)["mcp-suite-customers"]
+    await migrate(manifests, tmp_path / "job")
 
     places, log = mounted(manifests, server, tmp_path / "server"), tmp_path / "log.txt"
     inside = Authority(tmp_path / "inside", "inside")
@@ -159,12 +161,46 @@ async def test_the_job_migrates_and_the_server_gets_ready_for_the_balancer_alone
         assert metadata in refused.headers["www-authenticate"]
         async with httpx.AsyncClient() as client:
             exposed = (await client.get(f"http://127.0.0.1:{ports['SUITE_METRICS_PORT']}/metrics")).text
-        assert "mcp_requests_in_flight" in exposed, "what the autoscaler asks for"
+        assert 'mcp_requests_in_flight{server="customers"}' in exposed, "what the autoscaler asks for"
         process.send_signal(signal.SIGTERM)
         with anyio.fail_after(PATIENCE_S):
             while process.poll() is None:
                 await anyio.sleep(0.05)
         assert process.returncode == 0
+
+
+async def test_redis_lets_a_server_in_by_the_certificate_that_is_mounted_and_by_no_other(
+    secrets: dict[str, str], tmp_path: Path
+) -> None:
+    clients, strangers = (Authority(tmp_path / name, name) for name in ("clients", "strangers"))
+    (tmp_path / "redis").mkdir()
+    with tls_redis(tmp_path / "redis", clients=clients) as redis:
+        inline = secrets | {"suite_redis_url": redis.url}
+        manifests = rendered(values_of("dev", SHOWN_TO_REDIS, {"secrets": {"inline": inline}}))
+        await migrate(manifests, tmp_path / "job")
+        server = pods(manifests)["mcp-suite-customers"]
+        places, log = mounted(manifests, server, tmp_path / "server"), tmp_path / "log.txt"
+        trusted = Path(places["/run/authorities/redis"]) / "redis.pem"
+        trusted.write_bytes(redis.authority.file.read_bytes())
+        show(strangers, places)
+        async with served(server, places, log) as (ports, process), httpx.AsyncClient() as kubelet:
+            assert (await kubelet.get(f"http://127.0.0.1:{ports['SUITE_HEALTH_PORT']}/readyz")).status_code == 503
+            show(clients, places)
+            await answers(server, "readinessProbe", ports["SUITE_HEALTH_PORT"], process, log)
+
+
+def show(signer: Authority, places: dict[str, str]) -> None:
+    """Put a certificate where the server's own for Redis is mounted; certificate and key count once they fit."""
+    for file in dataclasses.astuple(signer.sign("tls", "customers")):
+        file.rename(Path(places["/run/certificates/redis"]) / file.name)
+
+
+async def migrate(manifests: list[Manifest], folder: Path) -> None:
+    """Run the job."""
+    job = pods(manifests)["mcp-suite-migrations"]
+    with anyio.fail_after(PATIENCE_S):
+        done = await anyio.run_process(command(job), env=told(job, mounted(manifests, job, folder)), check=False)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 async def asked(known: ssl.SSLContext, ports: dict[str, str]) -> httpx.Response:

@@ -182,6 +182,33 @@ def test_what_is_mounted_is_where_settings_say_it_is() -> None:
                 assert any(path == mount or path.startswith(f"{mount}/") for mount in mounts), path
 
 
+def test_every_pod_that_is_verified_by_postgresql_and_redis_has_what_it_shows_them() -> None:
+    for pod in pods(of_set("prod", EVERYTHING)).values():
+        if "volumes" not in pod["spec"]:
+            continue
+        shown = {each["name"]: each["secret"]["secretName"] for each in pod["spec"]["volumes"] if "secret" in each}
+        assert (shown["database-certificate"], shown["redis-certificate"]) == ("shown-to-postgresql", "shown-to-redis")
+        told = {name: Path(value) for name, value in environment(pod).items() if value.startswith("/run/certificates/")}
+        wanted = {
+            f"SUITE_{line.upper()}_{part}": Path(f"/run/certificates/{line}/{file}")
+            for line in ("database", "redis")
+            for part, file in (("CERTIFICATE", "tls.crt"), ("KEY", "tls.key"))
+        }
+        assert told == wanted
+        (container,) = pod["spec"]["containers"]
+        mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+        assert mounts["/run/certificates/database"] == "database-certificate"
+        assert mounts["/run/certificates/redis"] == "redis-certificate"
+
+
+@pytest.mark.parametrize("server", servers.names())
+def test_our_programs_take_both_sides_certificates_for_safe(server: str) -> None:
+    pod = pods(of_set("prod", EVERYTHING))[f"mcp-suite-{server}"]
+    secrets = SECRETS | LINES
+    told = environment(pod) | {file.upper(): secrets[file] for file in files_of(pod)}
+    require_safe(settings_of(told, Settings), serving=True)
+
+
 def test_a_token_for_vault_is_for_vault_alone() -> None:
     for name, pod in pods(of_set("prod", EVERYTHING)).items():
         if name == "mcp-suite-test":

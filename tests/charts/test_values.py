@@ -38,6 +38,9 @@ SAID: dict[str, Any] = json.loads(SCHEMA.read_text())
         {"secrets": {"external": {"store": {"nam": "vault"}}}},
         {"database": {"pooler": "session"}},
         {"database": {"ca": {"keys": "database.pem"}}},
+        {"database": {"clientCertificates": "ours"}},
+        {"redis": {"clientCertificate": {"name": "ours"}}},
+        {"redis": {"clientCertificate": "Not A Name"}},
         {"tls": {"clientCA": {}}},
         {"expose": {"kind": "nodeport"}},
         {"expose": {"ingress": {"class": "haproxy"}}},
@@ -83,6 +86,8 @@ def test_a_misspelt_value_fails(misspelt: Values) -> None:
         ("prod", {"database": {"connections": 100}}, "40 pods with pool.max 10 may open 400 connections"),
         ("dev", {"database": {"pooler": "transaction"}}, "suite_database_session_url"),
         ("dev", {"tls": {"clientCa": {"kind": "Secret", "name": "a", "key": "b"}}}, "tls.clientCa needs tls.enabled"),
+        ("dev", {"database": {"clientCertificate": "ours"}}, "database.clientCertificate needs database.ca"),
+        ("dev", {"redis": {"clientCertificate": "ours"}}, "redis.clientCertificate needs redis.ca"),
         ("prod", {"settings": {"smtp": {"password": "hunter2"}}}, "a secret stands in settings"),
         (
             "prod",

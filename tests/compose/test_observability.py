@@ -10,20 +10,43 @@ from typing import Any
 import pytest
 import yaml
 
+import servers
 from compose.proxy.packages import Unreachable, unpack
 from shared.ops.exposition import registry
 
-HOME = Path(__file__).parents[2] / "compose" / "observability"
-TOOLS = Path(__file__).parents[2] / ".venv" / ".tools"
+ROOT = Path(__file__).parents[2]
+HOME = ROOT / "compose" / "observability"
+TOOLS = ROOT / ".venv" / ".tools"
 RULES: dict[str, Any] = yaml.safe_load((HOME / "rules.yml").read_text())
 DASHBOARD: dict[str, Any] = json.loads((HOME / "grafana" / "fleet.json").read_text())
 PROMQL = {
-    *("sum", "by", "rate", "increase", "max", "min", "count", "histogram_quantile", "absent", "time", "and", "or"),
+    *(
+        "sum",
+        "by",
+        "rate",
+        "increase",
+        "max",
+        "min",
+        "count",
+        "histogram_quantile",
+        "absent",
+        "time",
+        "and",
+        "or",
+        "unless",
+    ),
 }
 
 
 def rules() -> list[dict[str, Any]]:
     return [rule for group in RULES["groups"] for rule in group["rules"]]
+
+
+def alerts_anywhere() -> list[dict[str, Any]]:
+    """Those of compose, of the chart, and of the pages."""
+    chart: list[dict[str, Any]] = yaml.safe_load((ROOT / "charts/mcp-suite/alerts.yaml").read_text())
+    pages: dict[str, Any] = yaml.safe_load((ROOT / "docs/examples/certificates-rules.yml").read_text())
+    return [rule for rule in [*rules(), *chart, *pages["groups"][0]["rules"]] if "alert" in rule]
 
 
 def asked() -> dict[str, str]:
@@ -44,7 +67,7 @@ def told() -> set[str]:
 
 
 def named(expression: str) -> set[str]:
-    bare = re.sub(r'\{[^}]*\}|\[[^\]]*\]|"[^"]*"|\b(?:by|on) ?\([^)]*\)', " ", expression)
+    bare = re.sub(r'\{[^}]*\}|\[[^\]]*\]|"[^"]*"|\b(?:by|on) ?\([^)]*\)|\boffset \w+', " ", expression)
     return set(re.findall(r"[a-zA-Z_][\w:]*", bare)) - PROMQL
 
 
@@ -71,8 +94,25 @@ def test_every_alert_says_what_it_means_and_what_to_do() -> None:
     alerts = [rule for rule in rules() if "alert" in rule]
     assert alerts
     for alert in alerts:
-        assert alert["annotations"].keys() == {"summary", "action"}
+        assert alert["annotations"].keys() == {"summary", "action", "runbook"}
         assert alert["labels"]["severity"] in {"critical", "warning", "info"}
+
+
+@pytest.mark.parametrize("alert", alerts_anywhere(), ids=lambda alert: alert["alert"])
+def test_the_runbook_of_every_alert_is_a_page_that_names_it(alert: dict[str, Any]) -> None:
+    page = (ROOT / alert["annotations"]["runbook"]).read_text("utf-8")
+    assert f"`{alert['alert']}`" in page
+
+
+def test_every_server_is_missed_when_it_has_no_replica_left() -> None:
+    (gone,) = [rule for rule in rules() if rule.get("alert") == "SuiteServerGone"]
+    assert set(re.findall(r'service="(\w+)"', gone["expr"])) == set(servers.names())
+
+
+def test_every_alert_is_made_to_fire_by_the_tests_of_the_rules() -> None:
+    tried: dict[str, Any] = yaml.safe_load((HOME / "rules-test.yml").read_text())
+    fires = {case["alertname"] for test in tried["tests"] for case in test["alert_rule_test"] if case.get("exp_alerts")}
+    assert fires == {rule["alert"] for rule in rules() if "alert" in rule}
 
 
 @pytest.fixture(scope="module")

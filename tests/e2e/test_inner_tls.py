@@ -1,4 +1,4 @@
-"""A real HAProxy and a server that know each other by certificates, which are renewed while calls go on."""
+"""A real balancer and a server that know each other by certificates, which are renewed while calls go on."""
 
 import asyncio
 import ssl
@@ -15,7 +15,7 @@ import pytest
 from compose.idp.provider import IdentityProvider
 from compose.proxy.balancer import run_balancer
 from compose.proxy.running import Balancer
-from compose.proxy.topology import Inner, Replica, Topology
+from compose.proxy.topology import Inner, Kind, Replica, Topology
 from tests.authority import Authority, Pair
 from tests.compose.proxy.site import require
 from tests.harness import Databases, modern, modern_headers
@@ -25,6 +25,8 @@ pytestmark = pytest.mark.anyio
 
 CALLERS = 4
 NAME = "balancer.example"
+SERVER = ("127.0.0.1", "customers")
+"""Whom HAProxy expects, and whom nginx does."""
 
 
 @dataclass
@@ -50,18 +52,19 @@ class Site:
         return await client.post(url, json=self.call, headers=self.headers)
 
     def show(self, pair: Pair) -> Path:
-        """What HAProxy reads: certificate and key in one file."""
+        """What balancers read: certificate and key in one file."""
         path = self.inner.folder / "balancer.pem"
         path.write_bytes(pair.certificate.read_bytes() + pair.key.read_bytes())
         path.chmod(0o644)
         return path
 
 
-@pytest.fixture
-async def site(databases: Databases, tmp_path: Path) -> AsyncGenerator[Site]:
-    require("haproxy")
+@pytest.fixture(params=["haproxy", "nginx"])
+async def site(databases: Databases, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncGenerator[Site]:
+    kind: Kind = request.param
+    require(kind)
     servers, inner = Authority(tmp_path / "servers", "servers"), Authority(tmp_path / "inner", "inner")
-    own = servers.sign("server", "127.0.0.1")
+    own = servers.sign("server", *SERVER)
     port, issuer, keys = free_port(), f"http://127.0.0.1:{free_port()}", tmp_path / "idp"
     keys.mkdir()
     resource = f"https://127.0.0.1:{port}/customers/mcp"
@@ -84,7 +87,7 @@ async def site(databases: Databases, tmp_path: Path) -> AsyncGenerator[Site]:
         )
         site = Site(None, servers, inner, f"https://{address}/customers/mcp", resource, headers)  # pyright: ignore[reportArgumentType] - a line below
         site.show(inner.sign("balancer", NAME))
-        site.balancer = stack.enter_context(run_balancer(topology))
+        site.balancer = stack.enter_context(run_balancer(topology, kind=kind))
         yield site
 
 
@@ -109,7 +112,7 @@ async def test_calls_go_on_while_both_sides_renew_their_certificates_and_strange
                 tasks.start_soon(keep_calling)
             for _ in range(3):
                 before = await shown_by(site)
-                site.servers.sign("server", "127.0.0.1")
+                site.servers.sign("server", *SERVER)
                 site.show(site.inner.sign("balancer", NAME))
                 await anyio.to_thread.run_sync(site.balancer.reload, site.balancer.topology)
                 with anyio.fail_after(10):
@@ -120,7 +123,13 @@ async def test_calls_go_on_while_both_sides_renew_their_certificates_and_strange
                     while len(codes) < so_far + 20:
                         await anyio.sleep(0.01)
             done.set()
-    assert set(codes) == {200}
+        assert set(codes) == {200}
+        site.servers.sign("server", "elsewhere.example")
+        with anyio.fail_after(20):
+            while (await site.ask(client, site.resource)).status_code not in {502, 503}:
+                # nginx keeps connections that it has verified.
+                await anyio.to_thread.run_sync(site.balancer.reload, site.balancer.topology)
+        site.servers.sign("server", *SERVER)
     for context in (known(site, None), known(site, site.inner.sign("other", "other.example"))):
         async with httpx.AsyncClient(verify=context) as client:
             with pytest.raises(httpx.TransportError):

@@ -11,6 +11,9 @@
 {{- if and $real (not $v.networkPolicy.enabled) }}{{ fail "networkPolicy.enabled is false outside of dev: every pod of the cluster could reach the servers past the balancer" }}{{ end -}}
 {{- if and $prod (or (not $v.database.ca) $v.database.unencrypted) }}{{ fail "prod needs database.ca, and database.unencrypted left alone: the connection to PostgreSQL has to be encrypted and verified" }}{{ end -}}
 {{- if and $prod (or (not $v.redis.ca) $v.redis.unencrypted) }}{{ fail "prod needs redis.ca, and redis.unencrypted left alone: the connection to Redis has to be encrypted and verified" }}{{ end -}}
+{{- range $line, $of := dict "database" $v.database "redis" $v.redis }}
+{{- if and $of.clientCertificate (not $of.ca) }}{{ fail (printf "%s.clientCertificate needs %s.ca: a certificate is shown only to a server that is verified" $line $line) }}{{ end -}}
+{{- end -}}
 {{- if and $v.tls.clientCa (not $v.tls.enabled) }}{{ fail "tls.clientCa needs tls.enabled: without TLS there is nobody to show a certificate to" }}{{ end -}}
 {{- if and (eq $v.database.pooler "transaction") (not (has "suite_database_session_url" $v.secrets.shared)) }}{{ fail "database.pooler is transaction: add suite_database_session_url to secrets.shared, a way past the pooler" }}{{ end -}}
 {{- if and $v.trust (not $v.trust.key) }}{{ fail "trust needs kind, name and key" }}{{ end -}}

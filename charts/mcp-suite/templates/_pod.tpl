@@ -48,6 +48,12 @@ securityContext:
 {{- if .Values.redis.ca }}
 - {name: redis-ca, mountPath: /run/authorities/redis, readOnly: true}
 {{- end }}
+{{- if .Values.database.clientCertificate }}
+- {name: database-certificate, mountPath: /run/certificates/database, readOnly: true}
+{{- end }}
+{{- if .Values.redis.clientCertificate }}
+- {name: redis-certificate, mountPath: /run/certificates/redis, readOnly: true}
+{{- end }}
 {{- if .Values.trust }}
 - {name: trust, mountPath: /run/authorities/trust, readOnly: true}
 {{- end }}
@@ -88,6 +94,14 @@ securityContext:
 {{- end }}
 {{- with $root.Values.redis.ca }}
 {{ include "suite.reference" (list "redis-ca" .) }}
+{{- end }}
+{{- with $root.Values.database.clientCertificate }}
+- name: database-certificate
+  secret: {secretName: {{ . }}, defaultMode: 0440, items: [{key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}]}
+{{- end }}
+{{- with $root.Values.redis.clientCertificate }}
+- name: redis-certificate
+  secret: {secretName: {{ . }}, defaultMode: 0440, items: [{key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}]}
 {{- end }}
 {{- with $root.Values.trust }}
 {{ include "suite.reference" (list "trust" .) }}

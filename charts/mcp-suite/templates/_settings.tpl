@@ -32,6 +32,12 @@ database_ca: /run/authorities/database/{{ .Values.database.ca.key }}
 {{- if .Values.redis.ca }}
 redis_ca: /run/authorities/redis/{{ .Values.redis.ca.key }}
 {{- end }}
+{{- range $line, $of := dict "database" .Values.database "redis" .Values.redis }}
+{{- if $of.clientCertificate }}
+{{ $line }}_certificate: /run/certificates/{{ $line }}/tls.crt
+{{ $line }}_key: /run/certificates/{{ $line }}/tls.key
+{{- end }}
+{{- end }}
 {{- if .Values.database.unencrypted }}
 database_unencrypted: true
 {{- end }}
