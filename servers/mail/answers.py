@@ -5,17 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from servers.mail.models import (
-    Address,
-    AttachedFile,
-    Draft,
-    From,
-    Mailbox,
-    NextCursor,
-    Skipped,
-    SomeUser,
-)
+from servers.mail.models import Address, AttachedFile, Draft, From, Mailbox, Skipped, SomeUser
 from servers.mail.templating.variables import Variable
+from shared.core.fields import NextCursor
 from shared.core.jobs import Job
 from shared.core.tool import Answer
 from shared.steps.redaction import Exact, Untrusted
@@ -134,6 +126,9 @@ class MailSummary(Answer):
     created_by: SomeUser
     created_at: datetime
     sent_at: datetime | None
+    emptied_at: Annotated[
+        datetime | None, Field(description="What it said and to whom was removed then, since it was old.")
+    ] = None
 
 
 class Mails(Answer):

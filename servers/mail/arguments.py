@@ -8,7 +8,6 @@ from servers.mail.models import (
     ATTACHMENTS_MAX,
     BULK_MAX,
     AnyId,
-    Cursor,
     CustomerId,
     DocumentUri,
     DraftId,
@@ -21,8 +20,8 @@ from servers.mail.models import (
     TemplateName,
     Text,
     Variables,
-    Version,
 )
+from shared.core.fields import Cursor, Version
 from shared.core.jobs import JobId
 from shared.core.tool import Arguments, WriteArguments
 

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from servers.mail.templating.variables import NAME, Given
+from shared.core.fields import OneLine, Storable
 from shared.core.tool import Answer
 from shared.steps.redaction import Exact, Sensitive, mask_email
 
@@ -18,25 +19,10 @@ ATTACHMENTS_MAX = 10
 ATTACHMENTS_BYTES_MAX = 5 * 2**20
 
 
-def _one_line(text: str) -> str:
-    if not text.isprintable():  # also refuses invisible and bidirectional control characters
-        raise ValueError("must be one line of printable characters")
-    return text
-
-
-def _storable(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("must not hold the character NUL, which the database cannot keep")
-    return text
-
-
 def mask_recipient(text: str) -> str:
     """A customer's id as it is, an address masked."""
     return mask_email(text) if "@" in text else text
 
-
-OneLine = AfterValidator(_one_line)
-Storable = AfterValidator(_storable)
 
 DraftId = Annotated[str, Exact(), Field(pattern=r"^D-[0-9A-HJKMNP-TV-Z]{26}$", description="Like D-….")]
 MailId = Annotated[str, Exact(), Field(pattern=r"^M-[0-9A-HJKMNP-TV-Z]{26}$", description="Like M-….")]
@@ -72,11 +58,6 @@ Html = Annotated[
     str, Field(min_length=1, max_length=200_000, description="HTML; what is unsafe is taken out."), Storable
 ]
 DocumentUri = Annotated[str, Exact(), Field(pattern=r"^doc://\S{1,1000}$", description="Like doc://handbook/….")]
-Version = Annotated[int, Field(ge=1, lt=2**31, description="The version your change is based on.")]
-Cursor = Annotated[
-    str, Exact(), Field(min_length=1, max_length=2048, description="next_cursor of the page before, unchanged.")
-]
-NextCursor = Annotated[str | None, Exact(), Field(description="Pass it as cursor for the next page; null: last.")]
 Address = Annotated[str, Sensitive(PII, mask_email)]
 SomeUser = Annotated[str | None, Sensitive(PII, mask_email)]
 

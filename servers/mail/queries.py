@@ -7,6 +7,7 @@ from sqlalchemy import (
     Integer,
     String,
     bindparam,
+    delete,
     func,
     insert,
     literal_column,
@@ -94,6 +95,11 @@ SUPPRESS = Statement(
         bindparam("new_mail_id", type_=String),
     )
 )
+UNSUPPRESS = Statement(
+    delete(suppressions)
+    .where(_p.address == bindparam("address"), _p.reason == bindparam("for_reason"))
+    .returning(_p.reason, _p.mail_id, _p.created_at)
+)
 
 # Bulks
 NEW_BULK = Statement(
@@ -123,7 +129,7 @@ _MAIL = tuple(
     mails.c[name]
     for name in (
         *("id", "sender", "subject", "state", "created_by", "draft_id", "template", "job_id", "confidential"),
-        *("created_at", "updated_at", "next_attempt_at", "sent_at"),
+        *("created_at", "updated_at", "next_attempt_at", "sent_at", "emptied_at"),
     )
 )
 _before = tuple_(bindparam("before_at", type_=mails.c.created_at.type), bindparam("before_id", type_=String))

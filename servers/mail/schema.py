@@ -42,6 +42,8 @@ suppressions = Table(
     Column("address", String, primary_key=True),
     Column("reason", String),
     Column("mail_id", String),
+    Column("code", Integer),
+    Column("said", String),
     Column("created_at", DateTime(timezone=True)),
 )
 

@@ -13,7 +13,7 @@ ACTS = (drafting, sending, following, bulk, bulk_sending, finding, senders, admi
 server = Server(
     name="mail",
     title="Mail",
-    version="1.0.0",
+    version="1.1.0",
     instructions=(
         "Mail to customers and colleagues: draft, preview, send, send to many, follow, cancel. Recipients are "
         "customers' ids like C-000042, or addresses; with ids you need no address. list_templates and list_senders "

@@ -2,7 +2,7 @@
 what it does. The docstrings are what the model reads; `arguments.py`, `models.py` and `answers.py` have the rest.
 """
 
-from shared.core.tool import Toolset
+from shared.core.toolset import Toolset
 
 tools = Toolset()
 

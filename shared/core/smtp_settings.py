@@ -84,6 +84,15 @@ class Delivery(BaseModel):
             "`hold` it until somebody decides (`mcp-suite mail requeue`)."
         ),
     ] = "repeat"
+    kept_days: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=3650,
+            description="So many days after a mail ended, what it said and to whom is removed; that there was one, "
+            "by whom, and what became of it stays.",
+        ),
+    ] = 90
     per_minute: Annotated[int | None, Field(ge=1, description="Mails a minute, over all replicas. No limit.")] = None
     per_minute_of_domain: Annotated[
         int | None, Field(ge=1, description="Mails a minute to one recipient's domain, over all replicas. No limit.")

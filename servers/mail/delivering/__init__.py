@@ -12,11 +12,13 @@
 - `recording.py`   what happened, for the audit
 - `reading.py`     what can be said of mails
 - `requeueing.py`  dead letters, for operators
+- `emptying.py`    what a mail said goes, once it ended long enough ago
 - `states.py`, `tables.py`  words and tables
 """
 
+from servers.mail.delivering.emptying import empty
 from servers.mail.delivering.worker import deliver
 
-workers = (deliver,)
+workers = (deliver, empty)
 
 __all__ = ["workers"]

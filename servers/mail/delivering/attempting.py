@@ -60,6 +60,13 @@ _END = Statement(
         FROM mail, unnest(CAST(:addresses AS text[]), CAST(:states AS text[]), CAST(:codes AS integer[]),
             CAST(:texts AS text[])) AS given (address, state, code, said)
         WHERE r.mail_id = mail.id AND r.address = given.address AND r.state = 'waiting'
+    ), bounced AS (
+        INSERT INTO mail.suppressions (address, reason, mail_id, code, said)
+        SELECT given.address, 'bounced', mail.id, given.code, given.said
+        FROM mail, unnest(CAST(:bounced AS text[]), CAST(:bounced_codes AS integer[]), CAST(:bounced_texts AS text[]))
+            AS given (address, code, said)
+        WHERE given.address = lower(given.address)
+        ON CONFLICT DO NOTHING
     ), noted AS (
         INSERT INTO mail.events (mail_id, kind, facts) SELECT id, :kind, CAST(:facts AS jsonb) FROM mail
     )
@@ -85,6 +92,7 @@ class Ended:
         outcome: Of the attempt's row.
         after_s: When it goes again; None: not by itself.
         settled: What became of each recipient that does not wait any more, or was told something.
+        bounced: What goes on the suppression list, as it is spelled there, and the relay's answer for it.
     """
 
     state: State
@@ -98,6 +106,7 @@ class Ended:
         default_factory=dict[str, tuple[RecipientState, Reply | None]]
     )
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    bounced: Mapping[str, Reply] = field(default_factory=dict[str, Reply])
 
 
 async def begin(database: Database, taken: Taken, worker: str) -> Begun | None:
@@ -134,6 +143,7 @@ async def end(database: Database, taken: Taken, ended: Ended) -> None:
         LeaseLost: Nothing was written.
     """
     each: Sequence[tuple[str, RecipientState, Reply | None]] = [(who, *what) for who, what in ended.settled.items()]
+    bounced = sorted(ended.bounced.items(), key=lambda one: one[0])  # in one order, or two would wait for each other
     async with database.transaction(taken.tenant) as transaction:
         row = await transaction.row(
             _END,
@@ -151,6 +161,9 @@ async def end(database: Database, taken: Taken, ended: Ended) -> None:
             states=[state for _, state, _ in each],
             codes=[reply.code if reply else None for *_, reply in each],
             texts=[reply.text if reply else None for *_, reply in each],
+            bounced=[key for key, _ in bounced],
+            bounced_codes=[reply.code for _, reply in bounced],
+            bounced_texts=[reply.text for _, reply in bounced],
             kind=ended.kind,
             facts=dict(ended.facts),
         )

@@ -1,11 +1,15 @@
 """What the relay's answer means for the mail."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from servers.mail.delivering.attempting import Begun, Ended
 from servers.mail.delivering.states import RecipientState
 from servers.mail.delivering.waiting import after
+from servers.mail.safety.addresses import checked_address
+from shared.core.errors import Invalid
 from shared.core.smtp_settings import Delivery
 from shared.edge.outbound.smtp import Handed, Reply
 
@@ -24,6 +28,11 @@ def concluded(begun: Begun, handed: Handed, delivery: Delivery, before: int) -> 
     settled: Settled = {who: ("refused", reply) for who, reply in handed.refused.items()}
     settled |= {who: ("waiting", reply) for who, reply in handed.later.items()}
     settled |= dict.fromkeys(handed.accepted, ("sent", handed.reply))
+    ended = _ended(begun, handed, delivery, before, settled)
+    return replace(ended, bounced=_bounced(handed))
+
+
+def _ended(begun: Begun, handed: Handed, delivery: Delivery, before: int, settled: Settled) -> Ended:
     facts = _facts(begun, handed)
     if handed.became == "unknown":
         return unknown(begun.attempt, delivery, "unknown", settled, facts)
@@ -61,11 +70,22 @@ def _facts(begun: Begun, handed: Handed) -> dict[str, Any]:
     told: dict[str, Any] = {"attempt": begun.attempt, "became": handed.became, "accepted": len(handed.accepted)}
     if handed.refused:
         told["refused"] = len(handed.refused)
+    if handed.bounced:
+        told["bounced"] = len(handed.bounced)
     if handed.later:
         told["later"] = len(handed.later)
     if handed.reply is not None:
         told["code"] = handed.reply.code
     return told
+
+
+def _bounced(handed: Handed) -> dict[str, Reply]:
+    """By the spelling that the suppression list has."""
+    keys: dict[str, Reply] = {}
+    for address in handed.bounced:
+        with suppress(Invalid):  # the attempt has to end; such an address is refused before it is queued again
+            keys[checked_address(address).key] = handed.refused[address]
+    return keys
 
 
 def _shown(handed: Handed) -> Reply | None:

@@ -113,6 +113,10 @@ _QUEUE = Statement(
     """)
 )
 
+_RETAIN = Statement(
+    text("INSERT INTO mail.retention (tenant_id) VALUES (current_setting('app.tenant')) ON CONFLICT DO NOTHING")
+)
+
 # In the order in which a worker locks them: first the row of the queue, then the mail.
 _AWAIT_WORKER = Statement(
     text("""
@@ -139,6 +143,10 @@ _CANCEL = Statement(
     """)  # noqa: S608 - states of ours
 )
 _STATE = Statement(text("SELECT state FROM mail.mails WHERE id = :id"))
+# Kept for those that are being handed over just now: should the relay not take one, it does not go again.
+_STOP = Statement(
+    text("UPDATE mail.bulks SET cancelled_at = coalesce(cancelled_at, now()) WHERE job_id = :job_id RETURNING job_id")
+)
 _OF_JOB = Statement(text(f"SELECT id FROM mail.mails WHERE job_id = :job_id AND state IN ({_WAITING})"))  # noqa: S608 - states of ours
 
 
@@ -163,6 +171,7 @@ async def enqueue(transaction: Queries, mails: Sequence[NewMail]) -> None:
     await transaction.rows(_EVENTS, ids=new["id"])
     domains = [_domain(mail.recipients[0].address) for mail in mails]
     await transaction.rows(_QUEUE, ids=new["id"], domain=domains, due_at=later)
+    await transaction.rows(_RETAIN)
 
 
 async def cancel(transaction: Queries, mail_id: str) -> State | None:
@@ -178,7 +187,10 @@ async def cancel(transaction: Queries, mail_id: str) -> State | None:
 
 
 async def cancel_of_job(transaction: Queries, job_id: str) -> int:
-    """Keep back what has not gone of the mails of a job; how many were."""
+    """Keep back what has not gone of the mails of a job; how many were. What is being handed over goes if the relay
+    takes it, and not another time.
+    """
+    await transaction.rows(_STOP, job_id=job_id)
     waiting = await transaction.rows(_OF_JOB, job_id=job_id)
     return await _cancel(transaction, [row["id"] for row in waiting]) if waiting else 0
 

@@ -4,21 +4,21 @@ An event is committed with what it tells of, under an id of its own, and is gone
 id. Whoever takes over from a worker that died in between asks the audit before it tells it again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import text
 
 from servers.mail.delivering.taking import LeaseLost, Taken
+from servers.mail.safety.addresses import checked_address
 from shared.core.background import Background
+from shared.core.errors import Invalid
 from shared.state.database import Statement
 
 _EVENTS = Statement(
     text("""
     SELECT e.id, e.at, e.kind, e.facts, m.created_by, m.issuer, m.client, m.actors, m.approval_id,
-        m.request_id, (SELECT md5(string_agg(address, ',' ORDER BY n)) FROM mail.recipients WHERE mail_id = m.id)
-            AS recipients_digest,
-        (SELECT count(*) FROM mail.recipients WHERE mail_id = m.id) AS recipients
+        m.request_id, ARRAY(SELECT address FROM mail.recipients WHERE mail_id = m.id ORDER BY n) AS addresses
     FROM mail.events AS e JOIN mail.mails AS m ON m.id = e.mail_id
     WHERE e.mail_id = :id ORDER BY e.n
     """)
@@ -51,7 +51,8 @@ async def tell(background: Background, taken: Taken) -> None:
     """
     async with background.database.transaction(taken.tenant) as transaction:
         events = await transaction.rows(_EVENTS, id=taken.mail_id)
-    await background.record([_record(taken, event) for event in events])
+    digests = _digests(background, taken.tenant, events[0]["addresses"]) if events else []
+    await background.record([_record(taken, event, digests) for event in events])
     async with background.database.transaction(taken.tenant) as transaction:
         if await transaction.row(_NEXT, **taken.row, told=[event["id"] for event in events]) is None:
             raise LeaseLost
@@ -59,9 +60,21 @@ async def tell(background: Background, taken: Taken) -> None:
         await background.changed(taken.tenant, [f"mail://{taken.mail_id}"])
 
 
-def _record(taken: Taken, event: Mapping[str, Any]) -> dict[str, Any]:
-    """One record: whose mail, what happened; recipients as a digest, which tells whether two were the same."""
-    named = ("approval_id", "recipients", "recipients_digest")
+def spelled(address: str) -> str:
+    """An address as digests have it: two spellings of one mailbox are one."""
+    try:
+        return checked_address(address).key
+    except Invalid:  # it is on record all the same
+        return address.casefold()
+
+
+def _digests(background: Background, tenant: str, addresses: Sequence[str]) -> list[str]:
+    return [background.digest(tenant, spelled(address)) for address in addresses]
+
+
+def _record(taken: Taken, event: Mapping[str, Any], digests: Sequence[str]) -> dict[str, Any]:
+    """One record: whose mail, what happened; recipients as digests, by which an auditor who has the key finds one."""
+    told = {"approval_id": event["approval_id"], "recipients": len(digests), "recipients_digests": [*digests]}
     return {
         "id": str(event["id"]),
         "at": event["at"],
@@ -74,5 +87,5 @@ def _record(taken: Taken, event: Mapping[str, Any]) -> dict[str, Any]:
         "target_kind": "mail",
         "target": taken.mail_id,
         "outcome": event["kind"],
-        "facts": {**{name: event[name] for name in named}, **event["facts"]},
+        "facts": {**told, **event["facts"]},
     }

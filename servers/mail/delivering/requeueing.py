@@ -13,7 +13,8 @@ _DEAD = Statement(
     SELECT m.id, m.state, m.reason, m.last_code, m.last_text, m.attempts, m.unknowns, m.created_at, m.updated_at,
         count(r.n) AS recipients, count(r.n) FILTER (WHERE r.state = 'sent') AS accepted
     FROM mail.mails AS m JOIN mail.recipients AS r ON r.mail_id = m.id
-    WHERE m.state IN ('failed', 'dead') OR (m.state = 'unknown' AND m.next_attempt_at IS NULL)
+    WHERE m.emptied_at IS NULL
+        AND (m.state IN ('failed', 'dead') OR (m.state = 'unknown' AND m.next_attempt_at IS NULL))
     GROUP BY m.tenant_id, m.id ORDER BY m.updated_at DESC LIMIT :most
     """)
 )
@@ -28,7 +29,8 @@ _REQUEUE = Statement(
     WITH again AS (
         UPDATE mail.mails SET state = CASE WHEN state = 'unknown' THEN 'unknown' ELSE 'retrying' END, reason = NULL,
             next_attempt_at = now(), updated_at = now()
-        WHERE id = :id AND (state IN ('failed', 'dead') OR (state = 'unknown' AND next_attempt_at IS NULL))
+        WHERE id = :id AND emptied_at IS NULL
+            AND (state IN ('failed', 'dead') OR (state = 'unknown' AND next_attempt_at IS NULL))
         RETURNING id
     ), everybody AS (
         UPDATE mail.recipients SET state = 'waiting', updated_at = now()
@@ -60,6 +62,6 @@ async def requeue(transaction: Queries, mail_id: str, by: str) -> bool:
     """Send it again, to those who did not get it; a new lifetime begins.
 
     Returns:
-        False: it is not there, or no dead letter.
+        False: it is not there, no dead letter, or so old that its content was removed.
     """
     return bool(await transaction.rows(_REQUEUE, id=mail_id, by=by))

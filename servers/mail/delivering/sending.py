@@ -13,6 +13,7 @@ from servers.mail.delivering import attempting, recording
 from servers.mail.delivering.attempting import Begun
 from servers.mail.delivering.concluding import concluded, given_up, unknown
 from servers.mail.delivering.pacing import paced
+from servers.mail.delivering.queueing import cancel
 from servers.mail.delivering.silence import Silence
 from servers.mail.delivering.taking import LeaseLost, Taken, put_back
 from shared.core import metrics
@@ -27,6 +28,12 @@ _LAST_S = 10.0
 _AGAIN_S = 1.0
 
 _RECIPIENTS = Statement(text("SELECT address, domain, state FROM mail.recipients WHERE mail_id = :id ORDER BY n"))
+_STOPPED = Statement(
+    text("""
+    SELECT true FROM mail.mails AS m JOIN mail.bulks AS b ON b.job_id = m.job_id
+    WHERE m.id = :id AND b.cancelled_at IS NOT NULL
+    """)
+)
 
 log = structlog.get_logger("mail")
 
@@ -68,6 +75,8 @@ class Sender:
     async def _sent(self, taken: Taken) -> bool:
         """Whether there is anything to tell."""
         everybody = await self._recipients(taken)
+        if everybody is None:
+            return False
         waiting = {address: domain for address, domain, state in everybody if state == "waiting"}
         before = sum(state == "sent" for *_, state in everybody)
         if taken.too_old:
@@ -85,8 +94,12 @@ class Sender:
             await put_back(self._database, taken, _AGAIN_S)  # while it is left alone nobody takes it
             return False
 
-    async def _recipients(self, taken: Taken) -> list[tuple[str, str, str]]:
+    async def _recipients(self, taken: Taken) -> list[tuple[str, str, str]] | None:
+        """Everybody; None once it is cancelled, as its bulk was while an attempt was under way."""
         async with self._database.transaction(taken.tenant) as transaction:
+            stopped = await transaction.row(_STOPPED, id=taken.mail_id)
+            if stopped is not None and await cancel(transaction, taken.mail_id) == "cancelled":
+                return None
             rows = await transaction.rows(_RECIPIENTS, id=taken.mail_id)
         return [(row["address"], row["domain"], row["state"]) for row in rows]
 
@@ -115,6 +128,7 @@ class Sender:
         except LeaseLost:
             log.warning("a mail was taken over while the relay had it", mail=taken.mail_id, became=handed.became)
             raise
+        metrics.MAILS_BOUNCED.add(by=len(ended.bounced))
         if ended.state in {"sent", "failed"}:
             metrics.MAILS_ENDED.add(ended.state)
 

@@ -10,8 +10,12 @@ queued ── sending ─┬─ sent       nobody waits any more, and the relay 
 
 from typing import Literal
 
-State = Literal["queued", "sending", "sent", "retrying", "unknown", "failed", "dead", "cancelled"]
+# In the order of arguments.State: `Literal | None` is cached by the set of its words, so one order has to be both.
+State = Literal["queued", "sending", "retrying", "sent", "failed", "dead", "cancelled", "unknown"]
 WAITING: tuple[State, ...] = ("queued", "retrying", "unknown")
 """What may still be sent, cancelled, or grow too old."""
+
+ENDED: tuple[State, ...] = ("sent", "failed", "dead", "cancelled")
+"""What goes no more by itself."""
 
 RecipientState = Literal["waiting", "sent", "refused", "given_up", "cancelled"]

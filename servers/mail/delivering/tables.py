@@ -14,7 +14,7 @@ mails = Table(
     *(Column(name, String) for name in ("text", "html", "created_by", "issuer", "client", "approval_id")),
     *(Column(name, String) for name in ("request_id", "draft_id", "template", "job_id", "state", "reason")),
     *(Column(name, Integer) for name in ("draft_version", "template_version", "attempts", "unknowns", "last_code")),
-    *(Column(name, _moment) for name in ("created_at", "updated_at", "next_attempt_at", "sent_at")),
+    *(Column(name, _moment) for name in ("created_at", "updated_at", "next_attempt_at", "sent_at", "emptied_at")),
     *(Column(name, Boolean) for name in ("smtputf8", "confidential")),
     *(Column(name, JSONB) for name in ("attachments", "findings")),
     Column("mime", LargeBinary),

@@ -59,3 +59,18 @@ async def test_who_unsubscribes_gets_no_more_mail(suite: Suite) -> None:
     assert failed["details"]["skipped"][0]["reason"] == "unsubscribed"
     missing = await Mailroom(suite, "outsider").failure("suppress_recipient", reason="bounced", mail_id=sent["id"])
     assert missing["code"] == "not_found"
+
+
+async def test_an_address_comes_off_the_list_for_the_reason_it_is_there_for(suite: Suite) -> None:
+    admin, address = Mailroom(suite, "admin"), "Back@customer.example"
+    await admin.told("suppress_recipient", address=address, reason="complained")
+    failed = await admin.failure("unsuppress_recipient", address=address, reason="bounced")
+    assert (failed["code"], failed["details"]["reason"]) == ("conflict", "complained")
+    assert "error" in await suite.call("manager", "unsuppress_recipient", {"address": address}, "mail")
+    other = await Mailroom(suite, "outsider").failure("unsuppress_recipient", address=address, reason="complained")
+    assert other["code"] == "not_found"
+    told = await admin.told("unsuppress_recipient", address=address, reason="complained")
+    assert (told["address"], told["reason"], told["mail_id"]) == ("back@customer.example", "complained", None)
+    assert (await Mailroom(suite).sent(to=[address]))["skipped"] == []
+    again = await admin.failure("unsuppress_recipient", address=address, reason="complained")
+    assert again["code"] == "not_found"

@@ -13,6 +13,7 @@ from shared.state.database import connect
 from tests.harness import Databases, Suite, modern, modern_headers
 from tests.processes import Process, process
 from tests.servers.mail.mailroom import ABLE, YES, Mailroom, customers
+from tests.shared.edge.tasks.talking import DECLARED, Talk
 
 pytestmark = pytest.mark.anyio
 
@@ -116,6 +117,29 @@ async def test_a_bulk_that_is_cancelled_takes_back_what_waits(suite: Suite) -> N
     assert job["state"] == "done"
     states = await suite.sql("SELECT DISTINCT state FROM mail.mails WHERE job_id = $1", begun["job_id"])
     assert [row["state"] for row in states] == ["cancelled"]
+
+
+async def test_a_task_that_is_cancelled_takes_back_what_waits_as_well(suite: Suite) -> None:
+    """Whatever way it is cancelled by, done or not; what the relay has been given stays."""
+    room = Mailroom(suite)
+    begun = await room.told("send_bulk_email", **bulk(3))
+    job_id = begun["job_id"]
+    await ended(room, job_id)
+    states = "SELECT state, count(*) AS n FROM mail.mails WHERE job_id = $1 GROUP BY state"
+    gone = "UPDATE mail.mails SET state = 'sent' WHERE job_id = $1 AND subject = 'Welcome, P 0'"
+    await suite.sql(gone, job_id)
+    other = Talk(suite, suite.token("admin", "mail"))
+    assert (await cancelled(other, job_id)).json()["error"]["code"] == -32602
+    assert {row["state"]: row["n"] for row in await suite.sql(states, job_id)} == {"queued": 2, "sent": 1}
+    talk = Talk(suite, suite.token("manager", "mail"))
+    for _ in range(2):
+        assert (await cancelled(talk, job_id)).json()["result"]["resultType"] == "complete"
+        assert {row["state"]: row["n"] for row in await suite.sql(states, job_id)} == {"cancelled": 2, "sent": 1}
+
+
+async def cancelled(talk: Talk, job_id: str) -> httpx.Response:
+    params: dict[str, Any] = {"taskId": job_id, **DECLARED}
+    return await talk.suite.post(talk.token, "tasks/cancel", params, server="mail", **{"Mcp-Name": job_id})
 
 
 HALFWAY = """

@@ -5,6 +5,7 @@
 - `connection.py`  one connection: questions, answers, whether it is still good
 - `handing.py`     one mail: sender, recipients, text, and the moment from which nobody can tell
 - `wire.py`        the bytes of it, and what a relay offers
+- `bounces.py`     which refusals say that there is no such address
 - `outcomes.py`    what can become of a mail, in our words
 """
 

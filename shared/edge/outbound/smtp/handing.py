@@ -8,8 +8,10 @@ with the relay's answer. Before, a relay has nothing that it could deliver (RFC 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from shared.core.smtp_settings import Smtp
+from shared.edge.outbound.smtp.bounces import no_such_address
 from shared.edge.outbound.smtp.connection import Connection, Gone
 from shared.edge.outbound.smtp.outcomes import Handed, Letter, Reply
 from shared.edge.outbound.smtp.wire import commands, stuffed, unfit
@@ -59,15 +61,15 @@ async def _text(connection: Connection, text: bytes, handed: Handed, within_s: f
         await connection.say(text, within_s)
         reply = await connection.answer(within_s)
     except Gone:
-        return Handed("unknown", refused=handed.refused, later=handed.later)
+        return replace(handed, became="unknown", accepted=())
     connection.dirty = False
     if reply.code < _OK:
-        return Handed("taken", handed.accepted, handed.refused, handed.later, reply)
+        return replace(handed, reply=reply)
     rest = dict.fromkeys(handed.accepted, reply)
     if reply.permanent:
         became = "later" if handed.later else "refused"
-        return Handed(became, (), {**handed.refused, **rest}, handed.later, reply)
-    return Handed("later", (), handed.refused, {**handed.later, **rest}, reply)
+        return replace(handed, became=became, accepted=(), refused={**handed.refused, **rest}, reply=reply)
+    return replace(handed, became="later", accepted=(), later={**handed.later, **rest}, reply=reply)
 
 
 async def _in_one(connection: Connection, said: Sequence[bytes], within_s: float) -> tuple[Reply, list[Reply], Reply]:
@@ -100,12 +102,14 @@ def _judged(letter: Letter, sender: Reply, each: Sequence[Reply], go_on: Reply) 
     accepted = tuple(who for who, reply in answers.items() if reply.code < _OK)
     refused = {who: reply for who, reply in answers.items() if reply.permanent}
     later = {who: reply for who, reply in answers.items() if reply.code >= _OK and not reply.permanent}
+    bounced = frozenset(who for who, reply in refused.items() if no_such_address(reply))
     if accepted and go_on.code == _GO_ON:
-        return Handed("taken", accepted, refused, later)
+        return Handed("taken", accepted, refused, later, bounced=bounced)
     if accepted:  # it took recipients, and then no text
         whole = _all(accepted, go_on)
         refused, later = {**refused, **whole.refused}, {**later, **whole.later}
-    return Handed("later" if later else "refused", (), refused, later, next(iter([*later.values(), *refused.values()])))
+    reply = next(iter([*later.values(), *refused.values()]))
+    return Handed("later" if later else "refused", (), refused, later, reply, bounced)
 
 
 def _all(recipients: Sequence[str], reply: Reply) -> Handed:

@@ -67,6 +67,7 @@ class Handed:
         refused: Those refused for good, each with why; all of them if `refused`.
         later: Those that may be tried again; all that are left if `later`.
         reply: The answer that decided, if there was one.
+        bounced: Of those refused, whose address does not exist, as the answer to their RCPT said (`bounces.py`).
     """
 
     became: Became
@@ -74,6 +75,7 @@ class Handed:
     refused: Mapping[str, Reply] = field(default_factory=dict[str, Reply])
     later: Mapping[str, Reply] = field(default_factory=dict[str, Reply])
     reply: Reply | None = None
+    bounced: frozenset[str] = frozenset()
 
 
 class Unreachable(Exception):

@@ -18,6 +18,7 @@ from shared.core.settings import Settings
 from shared.parts import Parts, open_parts
 from shared.state.database import Database, connect
 from shared.state.roles import Urls
+from shared.steps.audit.digests import digest_of
 from shared.steps.audit.query import Filter, query
 from shared.steps.audit.verify import verify
 from shared.steps.audit.working import write_once
@@ -61,7 +62,8 @@ class Outbox:
             self.changed.extend(uris)
 
         record = partial(write_once, self.database, self.parts.writer, "mail")
-        return Background(self.database, tell, settings=self.parts.settings, put_on_record=record)
+        digest = partial(digest_of, self.parts.keys.audit)
+        return Background(self.database, tell, settings=self.parts.settings, put_on_record=record, keyed_digest=digest)
 
     async def put(self, *mails: NewMail, tenant: str = TENANT) -> list[str]:
         async with self.database.transaction(tenant) as transaction:
@@ -125,7 +127,7 @@ class Outbox:
         return await self.queued() == 0
 
 
-async def until(condition: Callable[[], Awaitable[bool]], within_s: float = 10) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], within_s: float = 40) -> None:
     with anyio.fail_after(within_s):
         while not await condition():
             await anyio.sleep(0.01)

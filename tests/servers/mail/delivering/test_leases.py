@@ -177,3 +177,26 @@ async def test_a_worker_that_is_stopped_ends_the_mail_it_is_at(outbox: Make) -> 
         await until(sending)
     assert (await box.mail(mail_id))["state"] == "sent"
     assert len(box.sink.mails) == 1
+
+
+async def test_a_mail_that_was_under_way_when_its_bulk_was_cancelled_does_not_go_again(outbox: Make) -> None:
+    box = await outbox()
+    await box.sql("INSERT INTO mail.bulks (job_id, sender, template, requester) VALUES ('J', '{}', '{}', '{}')")
+    ids = await box.put(new_mail(job_id="J"), new_mail(job_id="K"))
+    under_way = [
+        (taken, await attempting.begin(box.database, taken, "w"))
+        for taken in [await taken_of(box), await taken_of(box)]
+    ]
+    async with box.database.transaction("acme") as transaction:
+        assert await cancel_of_job(transaction, "J") == 0, "it is being handed over"
+    later = Handed("later", later={"ada@example.com": Reply(451, "Later")}, reply=Reply(451, "Later"))
+    for taken, begun in under_way:
+        assert begun is not None
+        await attempting.end(box.database, taken, concluded(begun, later, box.parts.settings.mail, 0))
+    assert await box.states() == {"retrying": 2}
+    await run_out(box)
+    await box.settled()
+    assert [(await box.mail(one))["state"] for one in ids] == ["cancelled", "sent"]
+    assert await box.attempts(ids[0]) == ["later"]
+    assert await box.told(ids[0]) == ["queued", "attempted", "cancelled"]
+    assert len(box.sink.mails) == 1

@@ -1,12 +1,16 @@
 """What becomes of mails in the outbox, and of each what is told."""
 
+import base64
+import hashlib
 from collections.abc import Awaitable, Callable
 
 import pytest
+from typer.testing import CliRunner
 
 from compose.smtp.faults import Faults
 from compose.smtp.sink import Sink
 from servers.mail.delivering.queueing import cancel
+from shared.ops.cli import app as cli
 from tests.servers.mail.delivering.outbox import DESK, Outbox, new_mail, until
 
 pytestmark = pytest.mark.anyio
@@ -30,6 +34,7 @@ async def test_a_mail_goes_once_to_everybody_and_is_on_record(outbox: Make) -> N
     assert (sent["subject"], sent["client"], sent["actor"]) == ("acme-sales-agent", "desk-agent", "agent")
     assert (sent["facts"]["approval_id"], sent["facts"]["accepted"]) == ("A-1", 2)
     assert "example.com" not in str(sent), "addresses are digested"
+    assert (sent["facts"]["recipients"], len(set(sent["facts"]["recipients_digests"]))) == (2, 2)
     assert await box.problems() == []
     assert f"mail://{mail_id}" in box.changed
 
@@ -148,3 +153,29 @@ async def test_without_a_relay_mails_wait(outbox: Make) -> None:
     async with box.working():
         await until(told)  # what needs no relay is done all the same
     assert (await box.mail(kept))["state"] == "queued"
+
+
+async def test_a_recipient_is_found_on_record_by_whoever_has_the_audits_key_alone(
+    outbox: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the ring was rotated as well; and no digest of an address alone is there."""
+    address, old = "Ada@Example.com", b"1" * 32
+    box = await outbox()
+    before = box.parts.keys.audit
+    ids = await box.put(new_mail(address, *(f"p{n}@example.com" for n in range(49))), new_mail(address.lower()))
+    other = await box.put(new_mail(address), tenant="globex")
+    await box.settled()
+    found = [(await box.records(one))[-1]["facts"]["recipients_digests"] for one in (*ids, *other)]
+    assert [len(each) for each in found] == [50, 1, 1]
+    assert found[0][0] == found[1][0] != found[2][0]
+    secret = (box.parts.settings.data_dir / "keys" / "audit.key").read_text().strip()
+    monkeypatch.setenv("SUITE_AUDIT_KEYS", f"{base64.b64encode(old).decode()} {secret}")
+    monkeypatch.setenv("SUITE_DATA_DIR", str(box.parts.settings.data_dir))
+    told = CliRunner().invoke(cli, ["mail", "digest", "ada@EXAMPLE.com", "--tenant", "acme"])
+    digests = told.stdout.split()
+    assert (told.exit_code, len(digests), digests[1]) == (0, 2, found[0][0]), told.output
+    assert digests[1].startswith(f"{before.mac_id}:")
+    said = str(await box.records())
+    for plain in (address, address.lower()):
+        for name in ("md5", "sha1", "sha256"):
+            assert hashlib.new(name, plain.encode(), usedforsecurity=False).hexdigest()[:32] not in said

@@ -54,6 +54,47 @@ async def test_a_mail_is_taken_for_those_accepted_and_the_others_are_told_apart(
     assert [mail.recipients for mail in over.sink.mails] == [(ADA,)]
 
 
+OF_THE_ADDRESS = [
+    *("550 5.1.1 Nobody", "550 5.1.2 No such domain", "553 5.1.3 That is none", "551 5.1.6 Moved"),
+    *("550 5.1.10 It takes no mail", "556 Takes no mail", "550 5.1.1"),
+]
+NOT_OF_IT = [
+    *("550 No such user", "553 Not allowed", "554 Spam", "550 5.7.1 We do not know you", "552 5.2.2 Full"),
+    *("550 5.2.1 Closed", "552 5.3.4 Too big", "554 5.6.0 Content", "550 5.1.0 Something", "550 5.1.8 Sender"),
+    *("550 5.1.11 Unheard of", "550 4.1.1 Neither", "450 4.1.1 Not now", "450 5.1.1 Not now", "556 5.7.1 Not you"),
+]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("reply", "bounces"),
+    [*((reply, True) for reply in OF_THE_ADDRESS), *((reply, False) for reply in NOT_OF_IT)],
+)
+async def test_only_what_is_said_of_the_address_itself_is_a_bounce(reply: str, bounces: bool, pipelining: bool) -> None:
+    async with handling(Sink(pipelining=pipelining, faults=Faults(recipients={BEN: reply}))) as over:
+        handed = await over.send(letter(ADA, BEN))
+        assert (handed.accepted, handed.bounced) == ((ADA,), {BEN} if bounces else frozenset())
+        assert (await over.send(letter(BEN))).bounced == handed.bounced
+
+
+@BOTH
+@pytest.mark.parametrize("stage", ["MAIL", "DATA", "text"])
+async def test_what_is_said_of_the_sender_or_the_text_is_no_bounce(stage: str, pipelining: bool) -> None:
+    faults = Faults(replies={stage: "550 5.1.1 Nobody"})  # pyright: ignore[reportArgumentType] - a Stage
+    async with handling(Sink(pipelining=pipelining, faults=faults)) as over:
+        handed = await over.send(letter())
+    assert (handed.became, handed.bounced) == ("refused", frozenset())
+
+
+@pytest.mark.parametrize("stage", ["DATA", "text"])
+@pytest.mark.parametrize("reply", ["451 4.3.0 Later", "554 5.6.0 Spam"])
+async def test_a_bounce_stays_one_though_the_others_are_not_taken(stage: str, reply: str) -> None:
+    faults = Faults(recipients={BEN: "550 5.1.1 Nobody"}, replies={stage: reply})  # pyright: ignore[reportArgumentType] - a Stage
+    async with handling(Sink(faults=faults)) as over:
+        handed = await over.send(letter(ADA, BEN))
+    assert (handed.accepted, handed.bounced) == ((), {BEN})
+
+
 @BOTH
 async def test_a_connection_lost_after_the_text_leaves_the_outcome_unknown(pipelining: bool) -> None:
     faults = Faults(ends=lambda _: "drop_accepted")
