@@ -1,26 +1,30 @@
 """`mcp-suite audit`: verify and search the chain."""
 
 import base64
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import asyncpg
 import orjson
 import typer
 
 from shared.core.errors import Misconfigured
 from shared.core.settings import Settings
+from shared.ops.audit_prune import prune
 from shared.ops.running import complete, read_settings
 from shared.state.database import connect
 from shared.state.keys import load_keys
 from shared.state.services import open_services
-from shared.steps.audit.checkpoints import Checkpoint, folder_of, read
+from shared.steps.audit.checkpoints import anchored
 from shared.steps.audit.exploring import Wanted, page
+from shared.steps.audit.pruned import reaches_before
 from shared.steps.audit.query import Filter, query
 from shared.steps.audit.verify import verify
 
-app = typer.Typer(no_args_is_help=True, help="Verify and search the audit chain.")
+app = typer.Typer(no_args_is_help=True, help="Verify, search and prune the audit chain.")
+app.command("prune")(prune)
 
 
 @app.command("verify")
@@ -35,22 +39,18 @@ def audit_verify(
     """
 
     async def run(settings: Settings, connection: Any) -> None:
-        report = await verify(connection, load_keys(settings).audit, _anchored(settings, checkpoints))
+        report = await verify(connection, load_keys(settings).audit, anchored(settings, checkpoints or ()))
         for problem in report.problems:
             typer.echo(f"{problem.where}: {problem.what}")
         state = f"{len(report.problems)} problems" if report.problems else "intact"
         typer.echo(f"{report.checkpoints} checkpoints of how far chains go")
+        if report.statements:
+            typer.echo(f"{report.pruned} records of {report.statements} chains were pruned, as signed statements say")
         typer.echo(f"{report.records} records in {report.chains} chains: {state}")
         if report.problems:
             raise typer.Exit(1)
 
     _with_reader(run)
-
-
-def _anchored(settings: Settings, named: list[Path] | None) -> Iterable[tuple[str, Checkpoint | None]]:
-    if missing := [str(path) for path in named or () if not path.exists()]:
-        raise Misconfigured(f"{', '.join(missing)}: there is nothing of that name")
-    return [found for path in named or [folder_of(settings)] if path.exists() for found in read(path)]
 
 
 @app.command("keys")
@@ -85,6 +85,10 @@ def audit_query(
             records = await query(connection, wanted)
         for record in records:
             typer.echo(orjson.dumps(record).decode())
+        if not records:
+            typer.echo("no record is like that", err=True)
+        if until := await reaches_before(connection, wanted.since):
+            typer.echo(f"Records up to {until:%Y-%m-%dT%H:%MZ} were pruned: of that time not all is here.", err=True)
 
     _with_reader(run)
 
@@ -112,6 +116,8 @@ def _with_reader(work: Callable[[Settings, Any], Coroutine[Any, Any, None]]) -> 
             connection = await connect(urls.reader, "reader")
             try:
                 await work(settings, connection)
+            except asyncpg.UndefinedTableError:
+                raise Misconfigured("there is no audit yet: run `make up`, or `mcp-suite db migrate`, first") from None
             finally:
                 await connection.close()
 

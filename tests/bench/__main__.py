@@ -2,6 +2,7 @@
 
 python -m tests.bench [--quick] [--write] [--rounds N] [--only KEY…]
 python -m tests.bench --only documents […]    the documents server at size (tests/bench/documents), a run of its own
+python -m tests.bench --only audit            the audit alone, and what each of its indexes costs
 """
 
 import argparse
@@ -19,11 +20,11 @@ import typer
 import uvloop
 
 from servers.customers import demo
-from tests.bench import cases, machine, seeded, sharing, startup, trail
+from tests.bench import cases, indexes, machine, seeded, sharing, startup, trail
 from tests.bench.cases import Databases
 from tests.bench.collector import collecting
 from tests.bench.documents import __main__ as documents
-from tests.bench.page import Results, tables
+from tests.bench.page import Results, audit, tables
 from tests.bench.profile import profile
 from tests.bench.prose import PAGE, page
 from tests.bench.rounds import Case, Pace, interleave
@@ -53,6 +54,9 @@ class Plan:
 WHOLE = Plan(Pace(5, 1.5, 0.5), 1_000_000, 10_000, 1_000_000, 64_000, 5, KEPT)
 QUICK = Plan(Pace(1, 0.4, 0.1), 400, 400, 2_000, 640, 0, None)
 _DOCUMENTS = "documents"
+_AUDIT = "audit"
+_INDEXED = {WHOLE: (60_000, 15), QUICK: (1_000, 2)}
+"""Records that each table of the audit holds before, and rounds."""
 _QUICK_CASES = ("mcpserver", "get", "get_fleet", "with_edge", "written", "session")
 
 
@@ -67,6 +71,10 @@ def main() -> None:
         documents.main([argument for argument in sys.argv[1:] if argument not in {"--only", _DOCUMENTS}])
         return
     plan = QUICK if given.quick else WHOLE
+    if given.only == [_AUDIT]:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            typer.echo("\n\n".join(runner.run(_audit(plan))))
+        return
     if given.rounds:
         plan = replace(plan, pace=replace(plan.pace, rounds=given.rounds))
     only = given.only or (_QUICK_CASES if given.quick else ())
@@ -143,6 +151,18 @@ async def _trail(stores: Stores, plan: Plan, cores: machine.Cores) -> trail.Trai
         return await trail.measure(stores, plan.records, plan.writes)
     finally:
         machine.bind(0, cores.others)
+
+
+async def _audit(plan: Plan) -> list[str]:
+    """The audit by itself: the engines beside it on the same cores, as in a whole run."""
+    cores = machine.cores()
+    machine.bind(0, cores.others)
+    with tempfile.TemporaryDirectory() as folder:
+        home = plan.kept or Path(folder) / "kept"
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        async with open_stores(home) as stores:
+            costs = await indexes.measure(stores, *_INDEXED[plan])
+            return [*audit(await _trail(stores, plan, cores), costs)]
 
 
 def _made(folder: Path) -> Path:

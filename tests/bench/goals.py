@@ -94,5 +94,5 @@ def of_trail(trail: Trail) -> Iterator[Goal]:
     yield Goal("audit: verify", trail.verified, "records/s", 100_000, 300_000)
     said = f"audit: who read the resource of one customer last quarter, over {trail.records:,} records"
     yield Goal(said, trail.touched_ms / 1000, "s", 1, 0.2, least=False)
-    said = f"audit: whose tool calls named that customer, over {trail.records:,} records"
+    said = f"audit: who touched that customer last quarter, by any tool, over {trail.records:,} records"
     yield Goal(said, trail.named_ms / 1000, "s", 1, 0.2, least=False)

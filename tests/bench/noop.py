@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import Field
 
 from shared.core.server import Server
-from shared.core.tool import Answer, Arguments, Call, Toolset
+from shared.core.tool import Answer, Arguments, Call
+from shared.core.toolset import Toolset
 
 SCOPE = "noop:read"
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from tests.bench import indexes
 from tests.bench.cases import LADDER, WRITES
 from tests.bench.goals import Goal, differences, of_startup, of_trail, ratios, scaled
 from tests.bench.profile import Share
@@ -153,9 +154,25 @@ def _trail(trail: Trail) -> str:
             ("written, one caller", f"{trail.written_alone_ms:.2f} ms a record"),
             (f"verified, {trail.records:,} records in 10 chains", f"{trail.verified:,.0f} records/s"),
             (f"who read the resource of C-000042 last quarter ({found} records)", f"{trail.touched_ms:.1f} ms"),
-            (f"whose tool calls named C-000042 last quarter ({named} records)", f"{trail.named_ms:,.0f} ms"),
+            (f"who touched C-000042 last quarter, by any record that names it ({named})", f"{trail.named_ms:.1f} ms"),
         ),
     )
+
+
+def audit(trail: Trail, costs: Sequence[indexes.Cost]) -> Iterator[str]:
+    """What `--only audit` shows."""
+    yield _trail(trail)
+    every = {cost.indexes: cost for cost in costs}
+    none, whole = every[indexes.NONE], every[indexes.ALL]
+    rows = (
+        (
+            *(cost.indexes, f"{cost.cpu_us:.1f}", f"{cost.cpu_us / none.cpu_us:.1f}"),
+            *(f"{cost.cpu_us / whole.cpu_us:.2f}", f"{cost.wal_bytes:,.0f}", f"{cost.wal_bytes / whole.wal_bytes:.2f}"),
+        )
+        for cost in costs
+    )
+    heads = ("a record stored with", "CPU µs in the database", "× none", "× all", "bytes of log", "× all")
+    yield table(heads, rows)
 
 
 def _startup(startup: Startup) -> str:

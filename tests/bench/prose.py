@@ -78,13 +78,6 @@ def _missed(results: Results) -> list[str]:
 
 
 _NEXT = (
-    (
-        "whose tool calls",
-        (
-            "the target of a tool call is the tool, the customer stands in the signed body alone, and every body of "
-            "the quarter is read. Next: keep what a call touched in an indexed column of its own."
-        ),
-    ),
     ("verify", "one process reads, hashes and compares record by record. Next: verify chains in parallel processes."),
     (
         "stdio",

@@ -149,7 +149,9 @@ async def test_an_end_that_was_cut_off_is_found_by_its_checkpoint_and_without_on
     newest = "(SELECT chain FROM suite.audit_chain ORDER BY opened_at DESC LIMIT 1)"
     last = f"chain = {newest} AND seq = (SELECT max(seq) FROM suite.audit WHERE chain = {newest})"
     assert await suite.sql(f"DELETE FROM suite.audit WHERE {last} AND seq > 0 RETURNING seq")
-    assert (await shell.does("audit", "verify", "--checkpoints", str(tmp_path)))[-1].endswith("intact")
+    shell.env["SUITE_AUDIT_CHECKPOINTS"] = str(tmp_path)
+    assert (await shell.does("audit", "verify"))[-1].endswith("intact")
+    del shell.env["SUITE_AUDIT_CHECKPOINTS"]
     ended = await shell.run("audit", "verify")
     assert ended.exit_code == 1
     told = re.search(r"gone or changed: it was there at", ended.output)

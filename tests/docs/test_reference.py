@@ -77,6 +77,7 @@ def test_every_kind_of_record_that_is_written_is_explained() -> None:
     paths = [
         *(shared / "steps" / "audit").glob("*.py"),
         shared / "steps" / "stopping.py",
+        shared / "ops" / "audit_prune.py",
         shared / "edge" / "refusals.py",
     ]
     written = {kind for path in paths for kind in re.findall(r'"kind": "(\w+)"', path.read_text("utf-8"))}

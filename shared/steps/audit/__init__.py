@@ -2,6 +2,7 @@
 
 - `entry.py`     one entry per call, on every way out
 - `chain.py`     canonical bytes, keyed hashes, and the columns that repeat them
+- `naming.py`    the ids a record names, which it is found by
 - `writer.py`    one batching writer a process; a caller waits for the commit of its batch
 - `spool.py`     where refusals go while the store is away
 - `recovery.py`  what became of intents whose process died

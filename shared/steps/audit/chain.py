@@ -1,7 +1,8 @@
 """One process boot, one chain: `(chain, seq, prev_hash, hash)`.
 
 `hash = HMAC-SHA-256(key, prev_hash ‖ body)` under a key the database does not hold. `body` is the record in
-canonical JSON (sorted keys, UTF-8); the other columns repeat parts of it so that they can be indexed.
+canonical JSON (sorted keys, UTF-8) and begins with the ids it names (`naming.py`); the other columns repeat parts of
+it so that they can be indexed.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import orjson
 from asyncpg.pgproto import pgproto
 
 from shared.state.keys import KeyRing
+from shared.steps.audit.naming import EMPTY, named
 
 ZERO = bytes(32)
 """`prev_hash` of a chain's first record."""
@@ -59,8 +61,10 @@ class Head:
 def link(head: Head, record: dict[str, Any], ring: KeyRing) -> tuple[Row, Head]:
     """The row that appends `record` to the chain, and the chain's new head."""
     seq = head.seq + 1
-    record = {**record, "chain": str(head.chain), "seq": seq, "key_id": ring.mac_id}
+    record = {**record, "about": "", "chain": str(head.chain), "seq": seq, "key_id": ring.mac_id}
     body = canonical(record)
+    if ids := named(body):
+        body = body.replace(EMPTY, b'"about":"%b"' % b" ".join(ids), 1)  # as if it had been there: no id needs escaping
     hashed = ring.mac(head.hash + body)
     return (*columns(record), body, head.hash, hashed), Head(head.chain, seq, hashed)
 

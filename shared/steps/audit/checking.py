@@ -15,16 +15,20 @@ import orjson
 from shared.state.database import SET_CALLER
 from shared.state.keys import KeyRing
 from shared.steps.audit.chain import ZERO
+from shared.steps.audit.checkpoints import NotOurs
+from shared.steps.audit.pruned import Statements, opened, statements
 from shared.steps.audit.verify import ONE, TOLD, Problem, compared, hashed, named, repeats, where
 
 MOST_PROBLEMS = 20
 """How many are named; whoever finds so many has the whole chain verified."""
 
 _LINKS = f"""
-SELECT l.chain, l.seq, l.prev_hash, l.hash, a.id, a.body, a.key_id, array_to_json(ARRAY[{TOLD}])::text AS told
+SELECT l.chain, l.seq, l.prev_hash, l.hash, a.id, a.body, a.key_id, array_to_json(ARRAY[{TOLD}])::text AS told,
+       p.seq AS pruned, p.until, CASE WHEN l.seq <= p.seq + 1 THEN p.statement END AS statement
 FROM (SELECT chain, seq, prev_hash, hash FROM suite.audit_links
       WHERE (chain, seq) > ($1, $2) ORDER BY chain, seq LIMIT $3) AS l
 LEFT JOIN suite.audit AS a ON a.chain = l.chain AND a.seq = l.seq AND a.tenant = $4
+LEFT JOIN suite.audit_pruned AS p ON p.chain = l.chain
 ORDER BY l.chain, l.seq
 """  # noqa: S608 - constants
 _RECORD = f"""
@@ -37,6 +41,7 @@ _CHAINS = """
 SELECT c.chain, o.body, EXISTS (SELECT FROM suite.audit_links AS l WHERE l.chain = c.chain) AS there
 FROM suite.audit_chain AS c LEFT JOIN suite.audit AS o ON o.chain = c.chain AND o.seq = 0 AND o.kind = 'chain'
 """
+_GONE = "the whole chain is gone", "the rest of the chain is gone: only what is before was pruned"
 _COUNT = "SELECT count(*), count(*) FILTER (WHERE chain <= $1) FROM suite.audit_chain"
 _PAGE = 2000
 _START = UUID(int=0)
@@ -90,7 +95,7 @@ async def check(connection: Any, ring: KeyRing, tenant: str, walk: Walk, for_s: 
         rows = await connection.fetch(_LINKS, UUID(walk.chain), walk.seq, _PAGE, tenant)
         problems: list[Problem] = []
         for row in rows:
-            problems += _linked(row, walk)
+            problems += _linked(row, walk, ring)
             if row["body"] is not None:
                 problems += await _whole(connection, row, ring)
             walk = replace(
@@ -102,7 +107,7 @@ async def check(connection: Any, ring: KeyRing, tenant: str, walk: Walk, for_s: 
                 own=walk.own + (row["body"] is not None),
             )
         if len(rows) < _PAGE:
-            problems += await _missing(connection)
+            problems += await _missing(connection, ring)
         walk = replace(walk.adding(problems), done=len(rows) < _PAGE)
     every, begun = await connection.fetchrow(_COUNT, UUID(walk.chain))
     return replace(walk, chains=(every, begun))
@@ -122,7 +127,10 @@ async def fits(connection: Any, ring: KeyRing, tenant: str, record_id: UUID) -> 
     if row is None:
         return []
     problems = await _whole(connection, row, ring)
-    before = await connection.fetchval(_BEFORE, row["chain"], row["seq"] - 1) if row["seq"] else ZERO
+    gone = (await statements(connection, ring, row["chain"])).head(row["chain"])
+    before = gone.hash
+    if row["seq"] != gone.seq + 1:
+        before = await connection.fetchval(_BEFORE, row["chain"], row["seq"] - 1)
     after = await connection.fetchval(_AFTER, row["chain"], row["seq"] + 1)
     if before != row["prev_hash"]:
         said = "the record before it is gone" if before is None else "it does not follow the record before it"
@@ -132,14 +140,22 @@ async def fits(connection: Any, ring: KeyRing, tenant: str, record_id: UUID) -> 
     return problems
 
 
-def _linked(row: Any, walk: Walk) -> Iterator[Problem]:
-    """What does not fit between a record and the one before it."""
+def _linked(row: Any, walk: Walk, ring: KeyRing) -> Iterator[Problem]:
+    """What does not fit between a record and the one before it, or what was pruned, since the last step too."""
     same = str(row["chain"]) == walk.chain and walk.seq >= 0
-    expected = walk.seq + 1 if same else 0
+    seq, before = (walk.seq, walk.hash) if same else (-1, ZERO.hex())
     place = f"{row['chain']}/{row['seq']}"
-    if row["seq"] != expected:
-        yield Problem(place, f"records {expected} to {row['seq'] - 1} before it are gone")
-    elif row["prev_hash"].hex() != (walk.hash if same else ZERO.hex()):
+    if row["statement"] is not None:
+        try:
+            gone = opened({**row, "seq": row["pruned"]}, ring)
+            seq, before = gone.seq, gone.hash
+        except NotOurs as problem:
+            yield Problem(place, f"statement of what was pruned: {problem}")
+    if row["seq"] <= seq:
+        yield Problem(place, "it was pruned, as a signed statement says, and is here again")
+    elif row["seq"] != seq + 1:
+        yield Problem(place, f"records {seq + 1} to {row['seq'] - 1} before it are gone")
+    elif row["prev_hash"].hex() != before:
         yield Problem(place, "prev_hash: it does not follow the record before it")
 
 
@@ -150,16 +166,27 @@ async def _whole(connection: Any, row: Any, ring: KeyRing) -> list[Problem]:
     return problems
 
 
-async def _missing(connection: Any) -> list[Problem]:
+async def _missing(connection: Any, ring: KeyRing) -> list[Problem]:
     """Chains that are gone, and heads that later chains name but that are not there or are others."""
-    problems: list[Problem] = []
+    gone = await statements(connection, ring)
+    problems = [Problem(*one) for one in gone.spoilt]
+    openings: dict[str, dict[str, Any]] = {
+        f"what was pruned of {chain}": {"previous": one.previous} for chain, one in gone.genuine.items()
+    }
     for row in await connection.fetch(_CHAINS):
-        if not row["there"]:
-            problems.append(Problem(f"{row['chain']}/0", "the whole chain is gone"))
-        elif row["body"] is None:
+        pruned = gone.genuine.get(row["chain"])
+        if not row["there"] and not (pruned and pruned.ended):
+            problems.append(Problem(f"{row['chain']}/{pruned.seq + 1 if pruned else 0}", _GONE[pruned is not None]))
+        elif row["body"] is not None:
+            openings[f"{row['chain']}/0"] = orjson.loads(row["body"])
+        elif not pruned:
             problems.append(Problem(f"{row['chain']}/0", "kind: a chain starts with its registration"))
-        elif place := named(opening := orjson.loads(row["body"])):
-            found = await connection.fetchval(_BEFORE, UUID(place[0]), place[1])
-            if found is None or found.hex() != opening["previous"].get("hash"):
-                problems.append(Problem(f"{place[0]}/{place[1]}", f"gone or changed: {row['chain']}/0 names it"))
+    for teller, opening in openings.items():
+        if (place := named(opening)) and not await _there(connection, place, opening["previous"].get("hash"), gone):
+            problems.append(Problem(f"{place[0]}/{place[1]}", f"gone or changed: {teller} names it"))
     return problems
+
+
+async def _there(connection: Any, place: tuple[str, int], named_as: str | None, gone: Statements) -> bool:
+    found = await connection.fetchval(_BEFORE, UUID(place[0]), place[1])
+    return gone.cover(*place, named_as) if found is None else found.hex() == named_as

@@ -10,7 +10,7 @@ A checkpoint is one JSON object: `at`, `chain`, `seq`, `hash` (hex) of the chain
 
 import base64
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +20,7 @@ import orjson
 import structlog
 
 from shared.core import metrics
+from shared.core.errors import Misconfigured
 from shared.core.settings import Settings
 from shared.state.keys import CannotOpen, KeyRing
 from shared.steps.audit.chain import Head, canonical
@@ -89,6 +90,21 @@ def folder_of(settings: Settings) -> Path:
     return settings.audit_checkpoints or settings.data_dir / "checkpoints"
 
 
+def anchored(settings: Settings, named: Iterable[Path]) -> list[tuple[str, Checkpoint | None]]:
+    """Checkpoints of the folders and logs that are named; of this machine's own folder if none is.
+
+    Raises:
+        Misconfigured: There is nothing of a name, or no checkpoint in all that is named: nothing would be held to any.
+    """
+    paths = list(named)
+    if missing := [str(path) for path in paths if not path.exists()]:
+        raise Misconfigured(f"{', '.join(missing)}: there is nothing of that name")
+    all_found = [found for path in paths or [folder_of(settings)] if path.exists() for found in read(path)]
+    if paths and not all_found:
+        raise Misconfigured(f"{', '.join(map(str, paths))}: no checkpoint is there, as *.json or in lines of a log")
+    return all_found
+
+
 def signed(head: Head, ring: KeyRing) -> Checkpoint:
     """The statement that a chain goes as far as this."""
     said = {"at": now(), "chain": str(head.chain), "seq": head.seq, "hash": head.hash.hex(), "key_id": ring.mac_id}
@@ -116,15 +132,17 @@ def opened(checkpoint: Checkpoint, ring: KeyRing) -> tuple[str, int, str]:
 
 
 def read(path: Path) -> Iterator[tuple[str, Checkpoint | None]]:
-    """Checkpoints of a folder, or of a file of lines: bare ones, or lines of our log, among others.
+    """Checkpoints of a file of lines, bare ones, or lines of our log, among others; of a folder those of its `*.json`,
+    which have nothing else in them, and its `*.log`.
 
     Yields:
         Where it is, and the checkpoint; None for what should be one and is none.
     """
-    for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
+    inside = sorted((*path.glob("*.json"), *path.glob("*.log"))) if path.is_dir() else [path]
+    for file in inside:
         for number, line in enumerate(file.read_bytes().splitlines(), 1):
             found = _in(line)
-            if found is not None or path.is_dir():
+            if found is not None or (path.is_dir() and file.suffix == ".json"):
                 yield f"{file.name}:{number}", found
 
 

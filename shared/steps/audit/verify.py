@@ -11,6 +11,7 @@ import orjson
 from shared.state.keys import CannotOpen, KeyRing
 from shared.steps.audit.chain import COLUMNS, Head, columns
 from shared.steps.audit.checkpoints import Checkpoint, NotOurs, opened
+from shared.steps.audit.pruned import Statements, statements
 
 _AS_TEXT = """
 to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
@@ -46,11 +47,15 @@ class Report:
 
     Attributes:
         checkpoints: Those that chains had to go as far as.
+        pruned: Records that are gone as signed statements say.
+        statements: Chains whose beginning that is, or all of them.
     """
 
     records: int = 0
     chains: int = 0
     checkpoints: int = 0
+    pruned: int = 0
+    statements: int = 0
     problems: list[Problem] = field(default_factory=list[Problem])
 
 
@@ -62,32 +67,39 @@ async def verify(connection: Any, ring: KeyRing, anchored: Iterable[tuple[str, C
         ring: The audit's.
         anchored: Checkpoints from outside the database, each with where it is (`checkpoints.read`).
     """
-    stated, report = _stated(anchored, ring)
+    stated, report = stated_by(anchored, ring)
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        openings = {row["chain"]: _body(row) for row in await connection.fetch(OPENINGS)}
+        openings = {row["chain"]: body_of(row) for row in await connection.fetch(OPENINGS)}
         registered = {row["chain"] for row in await connection.fetch(CHAINS)}
-        heads = {place for body in openings.values() if (place := named(body))} | stated.keys()
+        gone = await statements(connection, ring)
+        heads = {place for body in openings.values() if (place := named(body))} | stated.keys() | _remembered(gone)
         hashes: dict[tuple[str, int], str] = {}
         chains: set[UUID] = set()
         head: Head | None = None
         differing: list[tuple[UUID, int]] = []
         async for row in _rows(connection):
             if head is None or row["chain"] != head.chain:
-                head = Head(row["chain"])
-                chains.add(head.chain)
+                head = gone.head(row["chain"])
             report.records += 1
-            report.problems += _chained(row, head, ring)
-            head = Head(head.chain, row["seq"], row["hash"])
+            report.problems += chained(row, head, ring)
+            if row["seq"] > head.seq:  # not one that came back
+                head = Head(head.chain, row["seq"], row["hash"])
+                chains.add(head.chain)
             if not repeats(row):
-                differing.append((head.chain, head.seq))
-            if heads and (place := (str(head.chain), head.seq)) in heads:
-                hashes[place] = head.hash.hex()
+                differing.append((head.chain, row["seq"]))
+            if heads and (place := (str(head.chain), row["seq"])) in heads:
+                hashes[place] = row["hash"].hex()
         for differs in differing:
             report.problems += compared(await connection.fetchrow(ONE, *differs))
     report.chains = len(chains)
-    report.problems += _missing(openings, hashes)
-    report.problems += _cut(stated, hashes)
-    report.problems += [Problem(f"{chain}/0", "the whole chain is gone") for chain in sorted(registered - chains)]
+    report.problems += _missing(openings, hashes, gone)
+    report.problems += _cut(stated, hashes, gone)
+    report.problems += [
+        Problem(f"{chain}/0", "the whole chain is gone") for chain in sorted(registered - chains - gone.genuine.keys())
+    ]
+    report.problems += _unmet(gone, hashes, chains)
+    report.statements = len(gone.genuine)
+    report.pruned = sum(one.seq + 1 for one in gone.genuine.values())
     return report
 
 
@@ -105,7 +117,7 @@ async def _rows(connection: Any) -> AsyncGenerator[Any]:
 
 def repeats(row: Any) -> bool:
     """Whether the columns say what the body says, in its own spelling; if not, they are compared one by one."""
-    body = _body(row)
+    body = body_of(row)
     told = [None if (value := body.get(name)) is None else str(value) for name in _REPEATED]
     return (
         orjson.dumps(told).decode() == row["told"]
@@ -114,8 +126,11 @@ def repeats(row: Any) -> bool:
     )
 
 
-def _chained(row: Any, head: Head, ring: KeyRing) -> Iterator[Problem]:
-    if row["seq"] != head.seq + 1:
+def chained(row: Any, head: Head, ring: KeyRing) -> Iterator[Problem]:
+    """What does not fit of one record by itself, and after the one before it or what was pruned."""
+    if row["seq"] <= head.seq:
+        yield Problem(where(row), "it was pruned, as a signed statement says, and is here again")
+    elif row["seq"] != head.seq + 1:
         yield Problem(where(row), f"records {head.seq + 1} to {row['seq'] - 1} before it are gone")
     elif row["prev_hash"] != head.hash:
         yield Problem(where(row), "prev_hash: it does not follow the record before it")
@@ -136,7 +151,7 @@ def hashed(row: Any, ring: KeyRing) -> Iterator[Problem]:
 def compared(row: Any) -> Iterator[Problem]:
     """The columns that differ from the signed body, of a row with all of `COLUMNS`."""
     try:
-        expected = columns(_body(row))
+        expected = columns(body_of(row))
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
         yield Problem(where(row), "body: it is not a record")
         return
@@ -146,16 +161,41 @@ def compared(row: Any) -> Iterator[Problem]:
                 yield Problem(where(row), f"{name}: the column differs from the signed body")
 
 
-def _missing(openings: dict[UUID, dict[str, Any]], hashes: dict[tuple[str, int], str]) -> Iterator[Problem]:
+def _missing(
+    openings: dict[UUID, dict[str, Any]], hashes: dict[tuple[str, int], str], gone: Statements
+) -> Iterator[Problem]:
     """Heads that later chains name but that are not there: a truncated tail, or a chain taken out."""
     for chain, body in openings.items():
         if body.get("kind") != "chain":
             yield Problem(f"{chain}/0", "kind: a chain starts with its registration")
-        elif (place := named(body)) and hashes.get(place) != body["previous"].get("hash"):
+        elif (place := named(body)) and not _accounted(place, body["previous"].get("hash"), hashes, gone):
             yield Problem(f"{place[0]}/{place[1]}", f"gone or changed: {chain}/0 names it")
 
 
-def _stated(
+def _accounted(
+    place: tuple[str, int], hashed: str | None, hashes: dict[tuple[str, int], str], gone: Statements
+) -> bool:
+    """Whether a record that is named is there, or was pruned."""
+    return hashes[place] == hashed if place in hashes else gone.cover(*place, hashed)
+
+
+def _remembered(gone: Statements) -> set[tuple[str, int]]:
+    """The heads that openings named which were pruned."""
+    return {place for one in gone.genuine.values() if (place := named({"previous": one.previous}))}
+
+
+def _unmet(gone: Statements, hashes: dict[tuple[str, int], str], chains: set[UUID]) -> Iterator[Problem]:
+    """Statements that are not genuine; and of what was pruned, what it left behind or named and is not there."""
+    yield from (Problem(place, what) for place, what in gone.spoilt)
+    for chain, one in gone.genuine.items():
+        if not one.ended and chain not in chains:
+            yield Problem(f"{chain}/{one.seq + 1}", "the rest of the chain is gone: only what is before was pruned")
+        place = named({"previous": one.previous})
+        if place and not _accounted(place, (one.previous or {}).get("hash"), hashes, gone):
+            yield Problem(f"{place[0]}/{place[1]}", f"gone or changed: what was pruned of {chain} named it")
+
+
+def stated_by(
     anchored: Iterable[tuple[str, Checkpoint | None]], ring: KeyRing
 ) -> tuple[dict[tuple[str, int], tuple[str, str]], Report]:
     """Chain and sequence number → hash and time that a checkpoint states, and a report of those that state nothing."""
@@ -172,9 +212,12 @@ def _stated(
     return stated, report
 
 
-def _cut(stated: dict[tuple[str, int], tuple[str, str]], hashes: dict[tuple[str, int], str]) -> Iterator[Problem]:
-    for (chain, seq), (hashed, at) in stated.items():
-        if hashes.get((chain, seq)) != hashed:
+def _cut(
+    stated: dict[tuple[str, int], tuple[str, str]], hashes: dict[tuple[str, int], str], gone: Statements
+) -> Iterator[Problem]:
+    for place, (hashed, at) in stated.items():
+        if not _accounted(place, hashed, hashes, gone):
+            chain, seq = place
             yield Problem(f"{chain}/{seq}", f"gone or changed: it was there at {at}, as a checkpoint states")
 
 
@@ -187,7 +230,8 @@ def named(opening: dict[str, Any]) -> tuple[str, int] | None:
         return None
 
 
-def _body(row: Any) -> dict[str, Any]:
+def body_of(row: Any) -> dict[str, Any]:
+    """The record as it was signed; empty where it is none."""
     try:
         body: Any = orjson.loads(row["body"])
     except ValueError:

@@ -221,11 +221,14 @@ class Writer:
         self._spool.close()
         if self._connection is None or self._connection.is_closed() or self.head is None:
             return
-        with suppress(*LOST, TimeoutError):
-            if not await self._connection.fetch(ORPHANS, self.head.chain):
-                settle = "UPDATE suite.audit_chain SET settled = true WHERE chain = $1"
-                await self._connection.execute(settle, self.head.chain)
-            await self._connection.close(timeout=_CONNECT_S)
+        try:
+            with suppress(*LOST, TimeoutError):
+                if not await self._connection.fetch(ORPHANS, self.head.chain):
+                    settle = "UPDATE suite.audit_chain SET settled = true WHERE chain = $1"
+                    await self._connection.execute(settle, self.head.chain)
+                await self._connection.close(timeout=_CONNECT_S)
+        finally:
+            self._connection.terminate()  # what could not be asked could not be closed either
 
 
 def _registration(previous: Head | None) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`mcp-suite` itself, as real processes: what it prints, how it ends, and what it leaves."""
 
+import errno
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from typer.testing import CliRunner
 import servers
 from servers.customers import demo
 from shared.core.settings import Settings
+from shared.ops import cli
 from shared.ops.cli import app
 from shared.ops.serving import addresses, identity_provider
 from shared.state.database import connect
@@ -229,6 +231,40 @@ class Up:
         headers = modern_headers("tools/call", params) | {"Authorization": f"Bearer {provider.mint('manager', url)}"}
         answer = httpx.post(url, json=modern("tools/call", params), headers=headers, timeout=30)
         return answer.json()["result"]["structuredContent"]
+
+
+def test_a_data_folder_that_cannot_be_had_is_named_in_one_sentence(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.touch()
+    said = fails("audit query", environment(in_the_way))
+    assert said == f"the data folder {in_the_way} cannot be made (File exists): name another with SUITE_DATA_DIR"
+
+
+def test_a_file_that_others_keep_from_us_is_named_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def denied() -> None:
+        raise ExceptionGroup("tasks", [PermissionError(errno.EACCES, "Permission denied", "/data/keys")])
+
+    monkeypatch.setattr(cli, "app", denied)
+    with pytest.raises(SystemExit, match="1"):
+        cli.main()
+    assert capsys.readouterr().err.startswith("/data/keys: Permission denied. SUITE_DATA_DIR names")
+
+
+def test_an_error_that_nobody_foresaw_is_shown_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(cli, "app", broken)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        cli.main()
+
+
+@pytest.mark.parametrize("words", ["audit query", "audit verify"])
+def test_an_audit_that_is_not_there_yet_is_no_crash(words: str, postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    env = environment(tmp_path, SUITE_DATABASE_URL=postgres.admin_url, SUITE_DATABASE_READER_URL=postgres.admin_url)
+    assert fails(words, env) == "there is no audit yet: run `make up`, or `mcp-suite db migrate`, first"
 
 
 @pytest.fixture(scope="module")

@@ -61,8 +61,8 @@ def test_what_failed_is_coloured_otherwise_than_what_went_well() -> None:
 
 
 def test_refusals_at_the_edge_are_counted_by_reason() -> None:
-    refusals = [{"count": 30, "reason": "missing"}, {"count": 1, "reason": "host"}]
-    assert "30 × missing, 1 × host" in shown(kind="refusals", refusals=refusals)
+    refusals = [{"count": 30, "reason": "missing"}, {"count": 1, "reason": "host"}, {"count": 2, "reason": "missing"}]
+    assert "32 × no token, 1 × host" in shown(kind="refusals", refusals=refusals)
 
 
 @pytest.mark.parametrize("kind", ["chain", "intent", "recovered"])

@@ -12,7 +12,7 @@ import pytest
 import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
-from shared.core import metrics, tracing
+from shared.core import counting, metrics, tracing
 from shared.core.errors import Misconfigured
 from shared.core.settings import Settings
 from shared.ops.losses import Losses
@@ -180,7 +180,7 @@ async def test_the_collector_gets_the_same_numbers(suite: Suite) -> None:
                     await anyio.sleep(0.02)
         timed = [p for found, p in kept.metrics["mcp_request_duration_seconds"] if found["tool"] == "get_customer"]
     assert [sum(point.bucket_counts) == point.count >= 1 for point in timed] == [True]
-    assert list(timed[0].explicit_bounds) == list(metrics.SECONDS)
+    assert list(timed[0].explicit_bounds) == list(counting.SECONDS)
     assert kept.resource == {} or kept.resource["service.name"] == "mcp-suite"
 
 

@@ -20,12 +20,13 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from shared.core import metrics
+from shared.core.errors import Misconfigured
 from shared.core.settings import Settings
 from shared.ops.logs import configure
 from shared.state.keys import KeyRing
 from shared.state.roles import Urls
 from shared.steps.audit.chain import Head, canonical
-from shared.steps.audit.checkpoints import Anchor, read, signed
+from shared.steps.audit.checkpoints import Anchor, anchored, read, signed
 from shared.steps.audit.verify import Report, verify
 from shared.steps.audit.writer import Writer, open_writer
 from tests.harness import Databases, _connect  # pyright: ignore[reportPrivateUsage]
@@ -41,6 +42,11 @@ HEAD = Head(uuid4(), 7, b"h" * 32)
 @pytest.fixture
 async def urls(databases: Databases) -> Urls:
     return await databases.fresh()
+
+
+def kept_in(folder: Path) -> list[int]:
+    """How far chains go, by the checkpoints of a folder."""
+    return [json.loads(path.read_bytes())["seq"] for path in folder.iterdir()]
 
 
 @asynccontextmanager
@@ -181,6 +187,18 @@ async def test_the_log_of_a_fleet_states_it_too_and_can_be_verified_by(
     assert [problem.what[:15] for problem in (await verified(urls, shipped)).problems] == ["gone or changed"]
 
 
+async def test_a_folder_of_logs_is_read_and_one_without_any_checkpoint_is_no_reason_to_be_calm(tmp_path: Path) -> None:
+    logs, others = tmp_path / "logs", tmp_path / "others"
+    for folder in (logs, others):
+        folder.mkdir()
+        (folder / "idle.log").write_text('{"event": "something else"}\n')
+    (logs / "one.log").write_text(json.dumps({"event": "checkpoint", "checkpoint": signed(HEAD, RING)}) + "\n")
+    assert [where for where, _ in anchored(Settings(), [logs, others])] == ["one.log:1"]
+    with pytest.raises(Misconfigured, match="others: no checkpoint is there"):
+        anchored(Settings(), [others])
+    assert anchored(Settings(data_dir=others), []) == []
+
+
 async def test_a_folder_that_cannot_be_written_is_counted_and_stops_nobody(urls: Urls, tmp_path: Path) -> None:
     in_the_way = tmp_path / "checkpoints"
     in_the_way.write_text("a file where the folder should be")
@@ -208,4 +226,4 @@ async def test_an_end_stated_amid_another_statement_waits_for_it(tmp_path: Path)
         for seq in range(40):
             tasks.start_soon(anchor.state, replace(HEAD, seq=seq))
     assert metrics.AUDIT_CHECKPOINTS.value("failed") == before
-    assert [json.loads(path.read_bytes())["seq"] for path in tmp_path.iterdir()] == [39]
+    assert kept_in(tmp_path) == [39]
