@@ -53,6 +53,7 @@ e2e: setup ## Ship it and use it: image and compose in podman, bundles, newcomer
 setup: $(VENV)/.ready ## Install everything into .venv (the other targets do this by themselves)
 
 $(VENV)/.ready: pyproject.toml uv.lock
+	@echo "Installing into $(VENV), once: a minute or two ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(BIN)/uv sync --quiet --frozen --all-extras --inexact

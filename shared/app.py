@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
@@ -52,6 +52,15 @@ class Application:
     refusals: Refusals
 
 
+@dataclass(frozen=True)
+class _Mounts:
+    """What answers at which path: the endpoints of MCP, the sites of people, and the routes of all but the sites."""
+
+    routes: list[BaseRoute]
+    endpoints: dict[str, ASGIApp] = field(default_factory=dict[str, ASGIApp])
+    sites: dict[str, ASGIApp] = field(default_factory=dict[str, ASGIApp])
+
+
 @asynccontextmanager
 async def open_app(
     parts: Parts,
@@ -62,58 +71,88 @@ async def open_app(
 ) -> AsyncGenerator[Application]:
     """The ASGI application over the parts: one endpoint or site a server, metadata, probes, and `extra` routes."""
     settings = parts.settings
+    draining = draining or Draining()
+    refusals = Refusals(parts.writer)
     async with AsyncExitStack() as stack:
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
-        refusals = Refusals(parts.writer)
         tasks.start_soon(refusals.run)
         providers = await stack.enter_async_context(open_providers(settings))
-        draining = draining or Draining()
-        streams = await stack.enter_async_context(open_streams(parts.stores.bus, draining, settings, parts.switches))
-        await stack.enter_async_context(ending_stopped(parts.switches, parts.stores.sessions, parts.stores.bus))
-        common = Common(
-            settings=settings,
-            refusals=refusals,
-            states=parts.keys.states,
-            sessions=parts.stores.sessions,
-            bus=parts.stores.bus,
-            replicas=parts.stores.replicas,
-            notices=parts.stores.notices,
-            streams=streams,
-            pressure=parts.pressure,
-            draining=draining,
-            exchanges=await stack.enter_async_context(open_exchanges(settings, [server.name for server in servers])),
-        )
+        common = await stack.enter_async_context(_open_common(parts, servers, refusals, draining))
         served = await stack.enter_async_context(open_domains(parts, servers))
         await stack.enter_async_context(open_workers(parts, served, draining))
         tasks.start_soon(parts.pressure.run)
-        routes: list[BaseRoute] = [*health.routes(parts.checks, draining), *extra]
-        endpoints: dict[str, ASGIApp] = {}
-        sites: dict[str, ASGIApp] = {}
+        mounts = _Mounts([*health.routes(parts.checks, draining), *extra])
         for server in served:
             address = addresses[server.name]
-            revoked = parts.switches.revoked
-            verifier = Verifier(settings, server.name, address.resource, providers, revoked=revoked)
-            if server.web is not None:
-                provider = _signs_in(settings, providers)
-                site = open_site(server, address, parts.pipeline(server), verifier, provider, common, parts.stores.web)
-                sites[address.path] = await stack.enter_async_context(site)
-                continue
-            endpoint = Endpoint(server, address, parts.pipeline(server), verifier, common)
-            await stack.enter_async_context(endpoint.run())
-            gate = endpoints[address.path] = Gate(endpoint, server.name, parts.pressure, refusals, settings)
-            shown = metadata(server, address, list(providers))
-            routes.append(Route(address.path, gate))
-            routes += [Route(path, _metadata_answer(shown)) for path in address.metadata_paths]
-        app: ASGIApp = Starlette(routes=routes, middleware=_middleware(settings))
-        if not settings.allowed_origins:  # pages of browsers need the answers' CORS headers
-            app = Direct(endpoints, app)
-        if sites:
-            app = Mounted(sites, app)
-        app = HostAndOrigin(app, settings, refusals)
-        if settings.show_replica:
-            app = ShowReplica(app, settings.show_replica)
-        yield Application(app, refusals)
+            await stack.enter_async_context(_mounted(mounts, server, address, parts, providers, common))
+        yield Application(_layered(mounts, settings, refusals), refusals)
+
+
+@asynccontextmanager
+async def _open_common(
+    parts: Parts, servers: Sequence[Server], refusals: Refusals, draining: Draining
+) -> AsyncGenerator[Common]:
+    """What the endpoints share; streams and sessions of whoever is stopped end meanwhile."""
+    settings, stores, switches = parts.settings, parts.stores, parts.switches
+    async with (
+        open_streams(stores.bus, draining, settings, switches) as streams,
+        ending_stopped(switches, stores.sessions, stores.bus),
+        open_exchanges(settings, [server.name for server in servers]) as exchanges,
+    ):
+        yield Common(
+            settings=settings,
+            refusals=refusals,
+            states=parts.keys.states,
+            sessions=stores.sessions,
+            bus=stores.bus,
+            replicas=stores.replicas,
+            notices=stores.notices,
+            streams=streams,
+            pressure=parts.pressure,
+            draining=draining,
+            exchanges=exchanges,
+        )
+
+
+@asynccontextmanager
+async def _mounted(
+    mounts: _Mounts,
+    server: Server,
+    address: Address,
+    parts: Parts,
+    providers: Mapping[str, Provider],
+    common: Common,
+) -> AsyncGenerator[None]:
+    """The server at its path, for as long as the context lasts: its pages, or its endpoint and metadata."""
+    settings, pipeline = parts.settings, parts.pipeline(server)
+    verifier = Verifier(settings, server.name, address.resource, providers, revoked=parts.switches.revoked)
+    if server.web is not None:
+        provider = _signs_in(settings, providers)
+        async with open_site(server, address, pipeline, verifier, provider, common, parts.stores.web) as site:
+            mounts.sites[address.path] = site
+            yield
+        return
+    endpoint = Endpoint(server, address, pipeline, verifier, common)
+    async with endpoint.run():
+        gate = mounts.endpoints[address.path] = Gate(endpoint, server.name, parts.pressure, common.refusals, settings)
+        shown = _metadata_answer(metadata(server, address, list(providers)))
+        mounts.routes.append(Route(address.path, gate))
+        mounts.routes.extend(Route(path, shown) for path in address.metadata_paths)
+        yield
+
+
+def _layered(mounts: _Mounts, settings: Settings, refusals: Refusals) -> ASGIApp:
+    """What each request passes before a path is looked at, the last named here first."""
+    app: ASGIApp = Starlette(routes=mounts.routes, middleware=_middleware(settings))
+    if not settings.allowed_origins:  # pages of browsers need the answers' CORS headers
+        app = Direct(mounts.endpoints, app)
+    if mounts.sites:
+        app = Mounted(mounts.sites, app)
+    app = HostAndOrigin(app, settings, refusals)
+    if settings.show_replica:
+        app = ShowReplica(app, settings.show_replica)
+    return app
 
 
 def _signs_in(settings: Settings, providers: Mapping[str, Provider]) -> Provider:

@@ -9,7 +9,6 @@ import anyio
 from shared.core.errors import Misconfigured
 from shared.core.server import Server
 from shared.core.settings import Settings
-from shared.edge.outbound import open_upstream
 from shared.parts import Parts
 from shared.state.foreign import open_domain
 from shared.steps.policy import InForce
@@ -36,6 +35,8 @@ async def open_domains(parts: Parts, servers: Sequence[Server]) -> AsyncGenerato
                 domain = parts.domains[server.name] = await stack.enter_async_context(opening)
                 parts.checks[f"{server.name} database"] = domain.check
             if (name := _upstream_of(server, parts.settings)) is not None:
+                from shared.edge.outbound.opened import open_upstream  # noqa: PLC0415 - most processes have none
+
                 keys, over = parts.keys.ledger, server.over[name]
                 upstream = open_upstream(server.name, name, over, parts.settings, parts.records or parts.database, keys)
                 parts.upstreams[server.name] = await stack.enter_async_context(upstream)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import structlog
@@ -13,7 +13,6 @@ from shared.core.opening import Process
 from shared.core.server import Server
 from shared.core.settings import Settings
 from shared.edge import health
-from shared.edge.outbound import Opened
 from shared.edge.peers import OpenedPeers, open_peers
 from shared.edge.pressure import Pressure
 from shared.pipeline import Pipeline
@@ -40,6 +39,9 @@ from shared.steps.audit.writer import Writer, open_writer
 from shared.steps.idempotency import Ledger
 from shared.steps.limits import Limits
 from shared.steps.policy import Here, InForce, Policy
+
+if TYPE_CHECKING:
+    from shared.edge.outbound.opened import Opened
 
 _LOOK_AFTER_S = 60.0
 _RECORDS_POOL = 4
@@ -69,7 +71,7 @@ class Parts:
     pressure: Pressure
     checks: dict[str, health.Check] = field(default_factory=dict[str, health.Check])
     domains: dict[str, Foreign] = field(default_factory=dict[str, Foreign])
-    upstreams: dict[str, Opened] = field(default_factory=dict[str, Opened])
+    upstreams: "dict[str, Opened]" = field(default_factory=dict[str, "Opened"])
     records: Database | None = None
     policies: dict[str, InForce] = field(default_factory=dict[str, InForce])
     peers: OpenedPeers | None = None

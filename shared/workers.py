@@ -11,9 +11,9 @@ from shared.core.background import Background
 from shared.core.server import Server
 from shared.edge.approved import Approved
 from shared.edge.draining import Draining
-from shared.edge.outbound.reconciling import reconcile
 from shared.parts import Parts
 from shared.state.jobs.worker import Worker
+from shared.steps.audit.digests import digest_of
 from shared.steps.audit.working import write_once
 
 _WORK_AGAIN_S = 5.0
@@ -47,6 +47,7 @@ async def _work(parts: Parts, served: Sequence[Server], draining: Draining) -> N
                 has_opened=parts.opened.get(server.name),
                 settings=parts.settings,
                 put_on_record=partial(write_once, parts.database, parts.writer, server.name),
+                keyed_digest=partial(digest_of, parts.keys.audit),
             )
             for worker in server.workers:
                 tasks.start_soon(_keep_working, server.name, partial(worker, background))
@@ -54,6 +55,8 @@ async def _work(parts: Parts, served: Sequence[Server], draining: Draining) -> N
             names = [server.name for server in served]
             tasks.start_soon(_keep_working, "suite", partial(parts.announcements.run, names))
             for upstream in parts.upstreams.values():
+                from shared.edge.outbound.reconciling import reconcile  # noqa: PLC0415 - most processes have none
+
                 tasks.start_soon(_keep_working, upstream.server, partial(reconcile, upstream, parts.writer))
             tasks.start_soon(_keep_working, "suite", _approved(parts, served).work)
             jobs = Worker(parts.database, parts.stores.notices.publish, parts.settings, served)

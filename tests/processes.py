@@ -26,6 +26,8 @@ from tests.generous import LIMITS
 from tests.pgbouncer import pooled
 
 COMMAND = Path(sys.executable).with_name("mcp-suite")
+READY_S = 90
+"""How long a process may take to start on a machine that is busy with more than the tests."""
 
 
 def free_port() -> int:
@@ -59,7 +61,7 @@ class Process:
             self.running = subprocess.Popen(  # noqa: ASYNC220 - starting is quick
                 [COMMAND, "serve", self.server], env=self.environment, stdout=log, stderr=log
             )
-        with anyio.fail_after(30):
+        with anyio.fail_after(READY_S):
             async with httpx.AsyncClient() as client:
                 while not await self._is_ready(client):
                     await anyio.sleep(0.02)
@@ -111,7 +113,7 @@ async def standalone_provider(issuer: str, resources: dict[str, list[str]], keys
     with (keys / "log.txt").open("wb") as log:
         running = subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: ASYNC220 - starting is quick
     try:
-        with anyio.fail_after(30):
+        with anyio.fail_after(READY_S):
             async with httpx.AsyncClient() as client:
                 while not await _answers(client, f"{issuer}/.well-known/oauth-authorization-server"):
                     await anyio.sleep(0.02)

@@ -123,3 +123,12 @@ def test_a_quick_run_measures_one_thing_of_each_kind() -> None:
         "sessions and limits in Redis, all controls",
     ):
         assert f"| {row}" in ended.stdout or f", {row}" in ended.stdout or f": {row}" in ended.stdout
+
+
+@pytest.mark.skipif("SUITE_LONG" not in os.environ, reason="a quarter of a minute long: `make drills` runs it")
+def test_a_quick_run_of_the_audit_tells_what_each_index_costs() -> None:
+    command = [sys.executable, "-m", "tests.bench", "--only", "audit", "--quick"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    for row in ("verified, 2,000", "no index", "all indexes", "without audit_named"):
+        assert f"| {row}" in ended.stdout

@@ -9,7 +9,8 @@ from servers.console.models import Approval, Approvals, Everything, One, Past
 from servers.console.presenting import approval, summary
 from shared.core.approvals import Kept
 from shared.core.errors import NotFound
-from shared.core.tool import Call, Toolset
+from shared.core.tool import Call
+from shared.core.toolset import Toolset
 
 tools = Toolset()
 

@@ -4,9 +4,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from servers.customers.models import Customer, CustomerId, Status, Version
+from servers.customers.fields import CustomerId, Status
+from servers.customers.models import Customer
 from servers.customers.saving import locked, save
 from servers.customers.tools import tools
+from shared.core.fields import Version
 from shared.core.tool import Answer, Call, Risk, WriteArguments
 
 

@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 from servers.customers import change_queries
 from servers.customers.queries import STORED
-from servers.customers.saving import PERSONAL, Row, new_id
+from servers.customers.saving import PERSONAL, Row
+from shared.core.ids import new_id
 from shared.core.tool import Call, WriteArguments
 
 Kind = Literal["update", "note", "merge"]

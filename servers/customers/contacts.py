@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from servers.customers import queries
-from servers.customers.models import CustomerId, Status
+from servers.customers.fields import CustomerId, Status
 from servers.customers.tools import tools
 from shared.core.tool import Answer, Arguments, Call
 from shared.steps.redaction import Exact, Sensitive, mask_email

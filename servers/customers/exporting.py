@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from servers.customers.models import Country, Customer, Segment, Status, Tag
+from servers.customers.fields import Country, Segment, Status, Tag
+from servers.customers.models import Customer
 from servers.customers.tools import tools
 from shared.core.jobs import CancelJob, Job, JobId, OneJob
 from shared.core.tool import Answer, Arguments, Call, Risk, WriteArguments

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from servers.customers import queries
-from servers.customers.models import PII, CustomerSummary, Found, Search
+from servers.customers.fields import PII
+from servers.customers.models import CustomerSummary, Found, Search
 from servers.customers.search import Range, Wanted, wanted
 from shared.core.tool import Call
 

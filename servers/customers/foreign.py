@@ -14,7 +14,8 @@ from servers.customers.scanning import scan
 from servers.customers.tools import tools as own
 from servers.customers.views import TABLES
 from shared.core.errors import Unavailable
-from shared.core.tool import Call, Tool, Toolset
+from shared.core.tool import Call, Tool
+from shared.core.toolset import Toolset
 from shared.core.views import Views
 
 log = structlog.get_logger("customers")

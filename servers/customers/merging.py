@@ -7,10 +7,13 @@ from pydantic import Field, model_validator
 
 from servers.customers import change_queries
 from servers.customers.changes import remember
-from servers.customers.models import PII, ChangeId, Customer, CustomerDiff, CustomerId, Status, Version
+from servers.customers.diffs import CustomerDiff
+from servers.customers.fields import PII, CustomerId, Status
+from servers.customers.models import Customer
 from servers.customers.saving import Row, diff, locked, moved_orders, save
 from servers.customers.tools import tools
 from shared.core.errors import Conflict
+from shared.core.fields import ChangeId, Version
 from shared.core.tool import Answer, Call, Risk, WriteArguments
 
 MOVED_MAX = 10_000

@@ -1,81 +1,33 @@
-"""Arguments and answers of the tools. What a field may hold, and who may see it, is said here and nowhere else."""
+"""Arguments and answers of the tools; `fields.py` says what a field may hold, and who may see it."""
 
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from servers.customers.diffs import CustomerDiff
+from servers.customers.fields import (
+    PII,
+    City,
+    Company,
+    Country,
+    CustomerId,
+    Email,
+    Locale,
+    Name,
+    OrderStatus,
+    Phone,
+    PostalCode,
+    Segment,
+    Status,
+    Street,
+    Tag,
+    Tags,
+)
+from shared.core.fields import ChangeId, Cursor, NextCursor, OneLine, Version
 from shared.core.tool import Answer, Arguments, WriteArguments
 from shared.steps.redaction import Exact, Sensitive, mask_all, mask_email, mask_phone
-
-PII = "customers:pii"
-
-
-class Status(StrEnum):
-    PROSPECT = "prospect"
-    ACTIVE = "active"
-    INACTIVE = "inactive"
-    ARCHIVED = "archived"
-
-
-class Segment(StrEnum):
-    ENTERPRISE = "enterprise"
-    MID_MARKET = "mid_market"
-    SMALL_BUSINESS = "small_business"
-    CONSUMER = "consumer"
-
-
-class OrderStatus(StrEnum):
-    PENDING = "pending"
-    PAID = "paid"
-    SHIPPED = "shipped"
-    DELIVERED = "delivered"
-    CANCELLED = "cancelled"
-    REFUNDED = "refunded"
-
-
-def _one_line(text: str) -> str:
-    if not text.isprintable():  # also refuses invisible and bidirectional control characters
-        raise ValueError("must be one line of printable characters")
-    return text
-
-
-def _each_once(tags: list[str]) -> list[str]:
-    return sorted(set(tags))
-
-
-OneLine = AfterValidator(_one_line)
-
-CustomerId = Annotated[str, Exact(), Field(pattern=r"^C-[0-9A-Z]{6,12}$", description="Like C-000042.")]
-Name = Annotated[str, Field(min_length=1, max_length=120), OneLine]
-Company = Annotated[str, Field(min_length=1, max_length=120), OneLine]
-Email = Annotated[
-    str, Field(max_length=254, pattern=r"^[^\s@]{1,64}@[^\s@]+\.[^\s@.]{2,}$"), OneLine, Sensitive(PII, mask_email)
-]
-Phone = Annotated[
-    str,
-    Field(pattern=r"^\+[1-9][0-9]{6,14}$", description="E.164: + and digits only, with the country code."),
-    Sensitive(PII, mask_phone),
-]
-Street = Annotated[str, Field(min_length=1, max_length=200), OneLine, Sensitive(PII, mask_all)]
-PostalCode = Annotated[str, Field(min_length=1, max_length=16), OneLine, Sensitive(PII, mask_all)]
-City = Annotated[str, Field(min_length=1, max_length=100), OneLine]
-Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2, like DE.")]
-Locale = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$", description="Language to write in, like de-DE.")]
-Tag = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", description="Like late-payer.")]
-Tags = Annotated[list[Tag], Field(max_length=20), AfterValidator(_each_once)]
-Version = Annotated[int, Field(ge=1, lt=2**31, description="The version your change is based on.")]
-Cursor = Annotated[
-    str, Exact(), Field(min_length=1, max_length=2048, description="next_cursor of the page before, unchanged.")
-]
-ChangeId = Annotated[
-    str | None,
-    Exact(),
-    Field(description="Takes the change back with undo_change, for 24 hours; null: nothing was changed."),
-]
-NextCursor = Annotated[str | None, Exact(), Field(description="Pass it as cursor for the next page; null: last.")]
 
 
 class Customer(Answer):
@@ -243,55 +195,6 @@ class UpdateCustomer(WriteArguments):
     customer_id: CustomerId
     version: Version
     changes: CustomerChanges
-
-
-class TextChange(Answer):
-    before: str | None
-    after: str | None
-
-
-class TagsChange(Answer):
-    before: list[str]
-    after: list[str]
-
-
-class EmailChange(Answer):
-    before: Annotated[str | None, Sensitive(PII, mask_email)]
-    after: Annotated[str | None, Sensitive(PII, mask_email)]
-
-
-class PhoneChange(Answer):
-    before: Annotated[str | None, Sensitive(PII, mask_phone)]
-    after: Annotated[str | None, Sensitive(PII, mask_phone)]
-
-
-class AddressChange(Answer):
-    before: Annotated[str | None, Sensitive(PII, mask_all)]
-    after: Annotated[str | None, Sensitive(PII, mask_all)]
-
-
-def _is_none(value: object) -> bool:
-    return value is None
-
-
-_Unchanged = Field(exclude_if=_is_none)
-
-
-class CustomerDiff(Answer):
-    """Only the fields that changed are there."""
-
-    name: Annotated[TextChange | None, _Unchanged] = None
-    company: Annotated[TextChange | None, _Unchanged] = None
-    email: Annotated[EmailChange | None, _Unchanged] = None
-    phone: Annotated[PhoneChange | None, _Unchanged] = None
-    street: Annotated[AddressChange | None, _Unchanged] = None
-    postal_code: Annotated[AddressChange | None, _Unchanged] = None
-    city: Annotated[TextChange | None, _Unchanged] = None
-    country: Annotated[TextChange | None, _Unchanged] = None
-    locale: Annotated[TextChange | None, _Unchanged] = None
-    status: Annotated[TextChange | None, _Unchanged] = None
-    segment: Annotated[TextChange | None, _Unchanged] = None
-    tags: Annotated[TagsChange | None, _Unchanged] = None
 
 
 class Updated(Answer):

@@ -3,24 +3,19 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from servers.customers import change_queries, queries
 from servers.customers.changes import remember
-from servers.customers.models import PII, ChangeId, Cursor, CustomerId, NextCursor
-from servers.customers.saving import locked, new_id, no_customer
+from servers.customers.fields import PII, CustomerId
+from servers.customers.saving import locked, no_customer
 from servers.customers.tools import tools
+from shared.core.fields import ChangeId, Cursor, NextCursor, Storable
+from shared.core.ids import new_id
 from shared.core.tool import Answer, Arguments, Call, Risk, WriteArguments
 from shared.steps.redaction import Exact, Sensitive, Untrusted, mask_email
 
 _NO_NOTE_IS_LATER = (datetime(9999, 1, 1, tzinfo=UTC).isoformat(), "")
-
-
-def _storable(text: str) -> str:
-    """Any text may be a note, also a hostile one: it is kept as evidence and neutralised when shown."""
-    if "\0" in text:
-        raise ValueError("must not hold the character NUL, which the database cannot keep")
-    return text
 
 
 class AddNote(WriteArguments):
@@ -30,7 +25,7 @@ class AddNote(WriteArguments):
     text: Annotated[
         str,
         Field(min_length=1, max_length=4_000, description="Plain text; may have several lines."),
-        AfterValidator(_storable),
+        Storable,
     ]
 
 

@@ -5,9 +5,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from servers.customers.models import Customer, CustomerId, OneCustomer, OneLine
+from servers.customers.fields import CustomerId
+from servers.customers.models import Customer, OneCustomer
 from servers.customers.notes import CustomerNotes, Note, list_customer_notes
 from servers.customers.tools import get_customer, read_customer_orders, tools
+from shared.core.fields import OneLine
 from shared.core.tool import Answer, Arguments, Call, Message, PromptAnswer
 from shared.steps.redaction import Untrusted
 

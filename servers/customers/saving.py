@@ -1,11 +1,10 @@
 """What every write of a customer goes through: the locks, the refusals, and terms that stay in step."""
 
 from collections.abc import Mapping
-from secrets import choice
 from typing import Any
 
 from servers.customers import queries
-from servers.customers.models import CustomerDiff
+from servers.customers.diffs import CustomerDiff
 from servers.customers.search import sort_name, terms
 from shared.core.errors import Conflict, NotFound
 from shared.core.tool import Call
@@ -13,8 +12,6 @@ from shared.core.tool import Call
 Row = Mapping[str, Any]
 
 PERSONAL = frozenset({"email", "phone", "street", "postal_code"})
-
-_ID_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: none is taken for another
 
 
 async def locked(call: Call, versions: Mapping[str, int | None]) -> dict[str, Row]:
@@ -85,11 +82,6 @@ async def store_terms(call: Call, customer: Row) -> None:
     await call.transaction.rows(
         queries.STORE_TERMS, by_id=customer["id"], terms=terms(customer), sort_name=sort_name(customer)
     )
-
-
-def new_id(kind: str) -> str:
-    """A random id: a number would count what everybody has. 50 bits; a clash would fail on the primary key."""
-    return f"{kind}-" + "".join(choice(_ID_LETTERS) for _ in range(10))
 
 
 def no_customer(customer_id: str) -> NotFound:

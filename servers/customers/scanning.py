@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, String, and_, bindparam, func, literal_column, or_, select, tuple_
 
+from servers.customers.fields import PII
 from servers.customers.finding import NEEDS_PII
-from servers.customers.models import PII, CustomerSummary, Found, Search
+from servers.customers.models import CustomerSummary, Found, Search
 from servers.customers.schema import customers
 from servers.customers.search import wanted
 from shared.core.tool import Call

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 
 from servers.customers import queries
 from servers.customers.changes import remember
+from servers.customers.diffs import CustomerDiff
+from servers.customers.fields import PII
 from servers.customers.finding import find
 from servers.customers.models import (
-    PII,
     CreateCustomer,
     Created,
     Customer,
-    CustomerDiff,
     CustomerOrders,
     Customers,
     Found,
@@ -29,9 +29,11 @@ from servers.customers.models import (
     Updated,
     WholeOrder,
 )
-from servers.customers.saving import PERSONAL, diff, locked, new_id, no_customer, save, store_terms
+from servers.customers.saving import PERSONAL, diff, locked, no_customer, save, store_terms
 from shared.core.errors import Forbidden, NotFound
-from shared.core.tool import Call, Risk, Toolset
+from shared.core.ids import new_id
+from shared.core.tool import Call, Risk
+from shared.core.toolset import Toolset
 
 tools = Toolset()
 

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from servers.customers import change_queries, queries
 from servers.customers.changes import Kind
-from servers.customers.models import PII, Customer
+from servers.customers.fields import PII
+from servers.customers.models import Customer
 from servers.customers.saving import Row, moved_orders, save
 from servers.customers.tools import tools
 from shared.core.errors import Conflict, Forbidden, NotFound

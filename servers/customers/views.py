@@ -1,6 +1,6 @@
 """What a company's views must hold for this server to read them; the page docs/connect-your-database.md shows it."""
 
-from servers.customers.models import OrderStatus, Segment, Status
+from servers.customers.fields import OrderStatus, Segment, Status
 from shared.core.views import View, ViewColumn
 
 _WORD = ViewColumn("text", "Any text.", nullable=True)

@@ -51,9 +51,17 @@ async def keep(
         "digest": prepared.digest,
         "updated_by": author,
     }
-    found_by = words_of(document, prepared, tenant)
+    row = await _put(transaction, address, document, words_of(document, prepared, tenant), new=before is None)
+    await _keep_version(transaction, document, row["version"], prepared)
+    await _keep_sections(transaction, document["id"], prepared, new=before is None)
+    return {**document, **row}
+
+
+async def _put(
+    transaction: Queries, address: Address, document: Mapping[str, Any], found_by: Mapping[str, Any], *, new: bool
+) -> Row:
     try:
-        if before is None:
+        if new:
             [row] = await transaction.rows(saving.INSERT, **document, **found_by, stem=address.stem)
         else:
             here = {key: value for key, value in document.items() if key not in {"collection", "path"}}
@@ -61,20 +69,22 @@ async def keep(
     except UniqueViolationError:
         # Said also where the other document is hidden from the caller: two cannot have one address.
         raise Conflict(f"{address.uri} is taken. Choose another path.") from None
+    return row
+
+
+async def _keep_version(transaction: Queries, document: Mapping[str, Any], version: int, prepared: Prepared) -> None:
     kept = {key: value for key, value in document.items() if key not in {"collection", "path", "readers"}}
     text = prepared.text
     await transaction.rows(
         saving.KEEP_VERSION,
         **kept,
-        version=row["version"],
+        version=version,
         content=prepared.content,
         text=text,
         characters=len(text) if text is not None else None,
         found=list(prepared.found),
         outline=orjson.dumps([[s.level, s.heading, s.anchor, s.start, s.end] for s in prepared.sections]).decode(),
     )
-    await _keep_sections(transaction, document["id"], prepared, new=before is None)
-    return {**document, **row}
 
 
 async def _keep_sections(transaction: Queries, document_id: str, prepared: Prepared, *, new: bool) -> None:

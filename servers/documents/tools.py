@@ -13,7 +13,8 @@ from servers.documents.finding import find
 from servers.documents.sectioning import place_of
 from servers.documents.views import cut, document, fitting, no_document, note_secrets
 from shared.core.errors import Invalid
-from shared.core.tool import Call, Toolset
+from shared.core.tool import Call
+from shared.core.toolset import Toolset
 
 tools = Toolset()
 

@@ -5,18 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from servers.tickets.models import (
-    PII,
-    Attachment,
-    ChangeId,
-    Comment,
-    NextCursor,
-    NextMove,
-    SomeUser,
-    Ticket,
-    TicketLink,
-    TicketSummary,
-)
+from servers.tickets.models import PII, Attachment, Comment, NextMove, SomeUser, Ticket, TicketLink, TicketSummary
+from shared.core.fields import ChangeId, NextCursor
 from shared.core.tool import Answer, Link
 from shared.steps.redaction import Exact, Sensitive, Untrusted, mask_email
 

@@ -9,26 +9,23 @@ from servers.tickets.models import (
     ATTACHMENTS_MAX,
     Attachment,
     Body,
-    Cursor,
     CustomerId,
     Due,
     Email,
     Labels,
     LinkKind,
     Name,
-    OneLine,
     QueueName,
     Resolution,
-    Storable,
     TicketId,
     Title,
     Type,
     User,
-    Version,
     Watchers,
 )
 from servers.tickets.models import Label as LabelWord
 from servers.tickets.workflow import Status
+from shared.core.fields import Cursor, OneLine, Storable, Version
 from shared.core.jobs import JobId
 from shared.core.tool import Arguments, WriteArguments
 from shared.steps.redaction import Exact

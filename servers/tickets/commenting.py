@@ -3,13 +3,13 @@
 from servers.tickets import write_queries
 from servers.tickets.answers import Commented
 from servers.tickets.arguments import AddComment
-from servers.tickets.ids import new_id
 from servers.tickets.models import INTERNAL
 from servers.tickets.saving import Undo, locked, save
 from servers.tickets.telling import tell
 from servers.tickets.tools import tools
 from servers.tickets.views import comment
 from shared.core.errors import Forbidden
+from shared.core.ids import new_id
 from shared.core.tool import Call, Risk
 
 

@@ -4,10 +4,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from servers.tickets.due import Priority
 from servers.tickets.workflow import Status
+from shared.core.fields import EachOnce, OneLine, Storable
 from shared.core.tool import Answer
 from shared.steps.redaction import Exact, Sensitive, Untrusted, mask_email
 
@@ -51,26 +52,6 @@ _PAIRS = (
 OTHER_END = dict(_PAIRS) | {other: one for one, other in _PAIRS}
 
 
-def _one_line(text: str) -> str:
-    if not text.isprintable():  # also refuses invisible and bidirectional control characters
-        raise ValueError("must be one line of printable characters")
-    return text
-
-
-def _storable(text: str) -> str:
-    """Any text may be in a ticket, also a hostile one: it is kept as evidence and neutralised when shown."""
-    if "\0" in text:
-        raise ValueError("must not hold the character NUL, which the database cannot keep")
-    return text
-
-
-def _each_once(words: list[str]) -> list[str]:
-    return sorted(set(words))
-
-
-OneLine = AfterValidator(_one_line)
-Storable = AfterValidator(_storable)
-
 TicketId = Annotated[
     str, Exact(), Field(pattern=r"^[A-Z][A-Z0-9_]{0,15}-[0-9A-Z]{1,12}$", description="Like T-000042.")
 ]
@@ -87,23 +68,13 @@ User = Annotated[
     OneLine,
 ]
 Label = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-Labels = Annotated[list[Label], Field(max_length=LABELS_MAX), AfterValidator(_each_once)]
-Watchers = Annotated[list[User], Field(max_length=WATCHERS_MAX), AfterValidator(_each_once)]
+Labels = Annotated[list[Label], Field(max_length=LABELS_MAX), EachOnce]
+Watchers = Annotated[list[User], Field(max_length=WATCHERS_MAX), EachOnce]
 Name = Annotated[str, Field(min_length=1, max_length=120), OneLine]
 Email = Annotated[
     str, Field(max_length=254, pattern=r"^[^\s@]{1,64}@[^\s@]+\.[^\s@.]{2,}$"), OneLine, Sensitive(PII, mask_email)
 ]
 Due = Annotated[AwareDatetime, Field(description="With an offset; else as the priority says.")]
-Version = Annotated[int, Field(ge=1, lt=2**31, description="The version your change is based on.")]
-Cursor = Annotated[
-    str, Exact(), Field(min_length=1, max_length=2048, description="next_cursor of the page before, unchanged.")
-]
-NextCursor = Annotated[str | None, Exact(), Field(description="Pass it as cursor for the next page; null: last.")]
-ChangeId = Annotated[
-    str | None,
-    Exact(),
-    Field(description="Takes the change back with undo_change, for 24 hours; null: nothing was changed."),
-]
 SomeUser = Annotated[str | None, Sensitive(PII, mask_email)]
 """Where a subject is an e-mail address, it is masked as one."""
 

@@ -30,7 +30,8 @@ from servers.tickets.linking import link_tickets as own_link
 from servers.tickets.tools import tools as own
 from servers.tickets.transitions import transition_ticket as own_move
 from shared.core.over import Over
-from shared.core.tool import Call, Tool, Toolset
+from shared.core.tool import Call, Tool
+from shared.core.toolset import Toolset
 
 _COMMENTS_OF_A_RESOURCE = 20
 _DECLARED = (own_comment, own_link, own_move)

@@ -8,12 +8,12 @@ from typing import Any
 import orjson
 
 from servers.tickets import queries, write_queries
-from servers.tickets.ids import new_id
 from servers.tickets.marks import marks
 from servers.tickets.telling import tell
 from servers.tickets.views import Row
 from servers.tickets.write_queries import FIELDS
 from shared.core.errors import Conflict, NotFound
+from shared.core.ids import new_id
 from shared.core.tool import Call, WriteArguments
 
 Pair = tuple[Row, Row]

@@ -23,7 +23,6 @@ from servers.tickets.arguments import (
 from servers.tickets.due import due
 from servers.tickets.finding import find, mine
 from servers.tickets.fitting import first_that_fit, shortened
-from servers.tickets.ids import new_id
 from servers.tickets.models import PII
 from servers.tickets.moving import facts
 from servers.tickets.queueing import require_queue
@@ -32,7 +31,9 @@ from servers.tickets.views import comment, diff, entry, next_moves, ticket
 from servers.tickets.workflow import Status
 from servers.tickets.write_queries import NOW
 from shared.core.errors import Forbidden
-from shared.core.tool import Call, Risk, Toolset
+from shared.core.ids import new_id
+from shared.core.tool import Call, Risk
+from shared.core.toolset import Toolset
 
 tools = Toolset()
 

@@ -12,7 +12,6 @@ A decision is of one payload: the tool, its arguments, what the rehearsal answer
 the policies. Whoever edits the arguments makes another payload, which the others have to approve anew.
 """
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +20,8 @@ from hashlib import sha256
 from typing import Any, Literal
 
 import orjson
+
+from shared.core import ids
 
 Kind = Literal["approve", "confirm"]
 """By other people; or, where the client cannot ask, by the caller's own user, who signs in at the console for it."""
@@ -32,9 +33,6 @@ ID_PATTERN = r"^A-[0-9A-HJKMNP-TV-Z]{26}$"
 SCHEME = "approval:"
 ANY = "approvals:"
 """Of the tenant: something about one of its approvals changed."""
-
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32
-_ID_LENGTH = 26
 
 
 class ApprovalState(StrEnum):
@@ -151,7 +149,7 @@ class Kept:
 
 def new_id() -> str:
     """A new handle: it is no secret, and cannot be guessed all the same."""
-    return "A-" + "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
+    return ids.new_id("A", ids.UNGUESSABLE)
 
 
 def approval_uri(approval_id: str) -> str:

@@ -23,6 +23,8 @@ class Background:
     settings: Any = field(default=None, repr=False)
     put_on_record: Callable[[Sequence[Mapping[str, Any]]], Awaitable[None]] | None = field(default=None, repr=False)
 
+    keyed_digest: Callable[[str, str], str] | None = field(default=None, repr=False)
+
     @property
     def opened(self) -> Any:
         """What `Server.open` opened for this process."""
@@ -38,6 +40,17 @@ class Background:
             uris: Of what changed, as the templates of the server spell them.
         """
         await self.tell(tenant, uris)
+
+    def digest(self, tenant: str, value: str) -> str:
+        """What a record has in place of something personal: the same for the same, and only known with the audit's key.
+
+        Args:
+            tenant: Whose record it is.
+            value: As its records always spell it.
+        """
+        if self.keyed_digest is None:
+            raise Misconfigured("this process has no audit for its workers")
+        return self.keyed_digest(tenant, value)
 
     async def record(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Put on record what was done; what the audit already has under the same id is left out.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from shared.core.tool import Toolset
+from shared.core.toolset import Toolset
 from shared.core.upstreams import Said, Step
 
 __all__ = ["Over"]

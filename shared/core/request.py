@@ -5,6 +5,7 @@ from typing import Any, Literal
 from shared.core.delegation import OnBehalf
 
 Kind = Literal["tool", "resource", "prompt", "completion", "list", "subscription", "session", "task"]
+Transport = Literal["http", "stdio"]
 
 Progress = Callable[[float, float | None, str | None], Awaitable[None]]
 """Tells the client how far the work is: done, of how much, and what is going on."""
@@ -38,7 +39,7 @@ class Request:
     arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
     request_id: str = ""
     era: str = ""
-    transport: Literal["http", "stdio"] = "http"
+    transport: Transport = "http"
     client_address: str | None = None
     agent: str | None = None
     trace_id: str | None = None

@@ -9,7 +9,7 @@ from shared.core.caller import Caller
 from shared.core.errors import Misconfigured
 from shared.core.opening import Process
 from shared.core.over import Over
-from shared.core.tool import Toolset
+from shared.core.toolset import Toolset
 from shared.core.views import Views
 from shared.core.web import Web
 from shared.core.whole import require_whole

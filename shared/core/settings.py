@@ -44,7 +44,7 @@ class Settings(BaseSettings):
 
     profile: place.Profile = "laptop"
     environment: place.Environment = "dev"
-    data_dir: place.DataDir = Path.home() / ".local" / "share" / "mcp-suite"
+    data_dir: place.DataDir = place.home() / ".local" / "share" / "mcp-suite"
     secrets_dir: place.SecretsDir = Path("/run/secrets")
     vault: Annotated[Vault, Field(description="Where `vault:PATH#KEY` is looked up (below).")] = Vault()
 
@@ -193,6 +193,8 @@ class Settings(BaseSettings):
     audit_batch: keys.AuditBatch = 200
     audit_checkpoint_s: keys.AuditCheckpointS = 60
     audit_checkpoints: keys.AuditCheckpoints = None
+    audit_kept_days: keys.AuditKeptDays = None
+    audit_held: keys.AuditHeld = ()
     audit_spool_bytes: keys.AuditSpoolBytes = 64 * 2**20
     otlp_endpoint: telemetry.OtlpEndpoint = None
     trace_ratio: telemetry.TraceRatio = 0.1

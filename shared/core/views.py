@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from shared.core.tool import Toolset
+from shared.core.toolset import Toolset
 
 ViewType = Literal["text", "integer", "numeric", "timestamptz", "text[]"]
 

@@ -2,7 +2,8 @@
 
 from shared.core.errors import Misconfigured
 from shared.core.jobs import WAIT_MAX_S, CancelJob, Job, OneJob
-from shared.core.tool import Effect, Tool, Toolset
+from shared.core.tool import Effect, Tool
+from shared.core.toolset import Toolset
 from shared.core.work import CANCEL, GET
 
 

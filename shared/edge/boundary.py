@@ -1,7 +1,8 @@
 """Around every handler: our errors become the protocol's, and nothing else that went wrong shows its text."""
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -15,8 +16,10 @@ from shared.core.errors import (
     Failure,
     Forbidden,
     Internal,
+    Invalid,
     InvalidCursor,
     LoopDetected,
+    NotFound,
     RateLimited,
     StepUp,
     UnknownTarget,
@@ -62,6 +65,15 @@ def boundary(handler: Callable[[Any, Any, str], Awaitable[ResultT]]) -> Callable
             raise MCPError(types.INTERNAL_ERROR, Internal().message, shown) from None
 
     return bounded
+
+
+@contextmanager
+def invalid_params(reference: str) -> Generator[None]:
+    """Say of what is wrong with an argument what it is, where there is no result to say it in."""
+    try:
+        yield
+    except (Invalid, NotFound) as failure:
+        raise MCPError(types.INVALID_PARAMS, failure.message, failure.as_object(reference)) from None
 
 
 def _lineage(failure: Failure) -> list[type[Failure]]:

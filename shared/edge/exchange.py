@@ -28,8 +28,6 @@ from shared.steps.tokens import bearer
 
 log = structlog.get_logger("exchange")
 
-ON_BEHALF = "suite.on_behalf"
-"""Key of the ASGI scope that holds what a tool may do in its caller's name."""
 GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 ANSWER_S = 5
 """How long an answer may take."""

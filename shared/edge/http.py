@@ -31,12 +31,12 @@ from shared.edge.arrivals import Arrivals
 from shared.edge.boundary import CHALLENGE
 from shared.edge.common import Common
 from shared.edge.deliveries import Deliveries
-from shared.edge.exchange import ON_BEHALF
+from shared.edge.entrance import HANDLED, ON_BEHALF
 from shared.edge.kept import of_sessions
-from shared.edge.protocol import HANDLED, Context, Protocol
+from shared.edge.protocol import Protocol
 from shared.edge.sessions.endpoint import SESSION, SessionEndpoint
 from shared.edge.uris import Uris
-from shared.edge.watch import BEGAN
+from shared.edge.watch import BEGAN, Context
 from shared.pipeline import Pipeline
 from shared.steps.auth import Verifier
 from shared.steps.challenges import challenge_401, challenge_403, challenge_step_up

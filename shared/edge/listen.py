@@ -122,9 +122,13 @@ def bind(settings: Settings, named: str = "SUITE_PORT or SUITE_HOST") -> socket.
         listening.bind((settings.host, settings.port))
     except OSError as error:
         listening.close()
-        where = f"{settings.host}:{settings.port}"
-        raise Misconfigured(f"cannot listen on {where} ({error.strerror}); set {named}") from None
+        raise _taken(settings, named, error) from None
     return listening
+
+
+def _taken(settings: Settings, named: str, error: OSError) -> Misconfigured:
+    where = f"{settings.host}:{settings.port}"
+    return Misconfigured(f"cannot listen on {where} ({error.strerror}); end what listens there, or set {named}")
 
 
 async def listen(app: ASGIApp, settings: Settings, listening: socket.socket, draining: Draining | None = None) -> None:
@@ -133,7 +137,14 @@ async def listen(app: ASGIApp, settings: Settings, listening: socket.socket, dra
     For `drain_notice_s` all is served as before, but answers close their connections and readiness is red. Then we
     listen no more, streams end, and calls in flight have `drain_s` to finish. Calls that outlast that are cancelled;
     returns once they, too, have their records, within ten seconds more. A second signal ends the wait at once.
+
+    Raises:
+        Misconfigured: Somebody else listens there since `bind`: of two who only bound it, the first to listen has it.
     """
+    try:
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        raise _taken(settings, "SUITE_PORT or SUITE_HOST", error) from None
     config = uvicorn.Config(
         app,
         http=Connection,

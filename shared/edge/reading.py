@@ -5,6 +5,7 @@ from typing import Any
 
 import mcp_types as types
 import orjson
+from mcp.shared.exceptions import MCPError
 
 from shared.core.errors import Invalid
 from shared.core.tool import Contents, Resource, Tool
@@ -23,6 +24,7 @@ LABELS = "enterprise-mcp-suite/labels"
 _CONDITION = "if_none_match"
 _ANYTHING = "*"
 _HELD = {"text", "blob", "mime_type"}
+_NOT_FOUND_2025 = -32002
 
 
 def conditional(resource: Resource | None, arguments: Mapping[str, Any], meta: Any) -> dict[str, Any]:
@@ -57,6 +59,12 @@ def _fits(resource: Resource, arguments: Mapping[str, Any]) -> bool:
     except Invalid:
         return False
     return True
+
+
+def missing(uri: str, *, legacy: bool) -> MCPError:
+    """One answer for what is missing, malformed, hidden or another tenant's; the 2025 era has a code of its own."""
+    code = _NOT_FOUND_2025 if legacy else types.INVALID_PARAMS
+    return MCPError(code, "Resource not found", {"uri": uri})
 
 
 def read(uri: str, resource: Resource, answer: Redacted) -> types.ReadResourceResult:

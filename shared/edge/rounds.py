@@ -81,7 +81,10 @@ def check(context: Context, sofar: Rounds, *, modern: bool) -> None:
         CannotAsk: In the 2025 era, or after too many rounds.
     """
     if sofar.done >= MOST:
-        raise CannotAsk(f"The user was asked {MOST} times and the call still asks. Nothing was changed.")
+        raise CannotAsk(
+            f"The user was asked {MOST} times and the call still asks. Nothing was changed. Tell the user, and do not "
+            "repeat it."
+        )
     if can_ask(context):
         return
     if modern:

@@ -5,7 +5,6 @@ import os
 import select
 import signal
 import stat
-import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -155,11 +154,12 @@ async def _running(refusals: Refusals) -> AsyncGenerator[None]:
 
 @asynccontextmanager
 async def _stdin(limit: int, refuse: Refuse) -> AsyncGenerator[Any]:
-    """Standard input, read in the event loop so that waiting for it can be cancelled; None for a plain file.
+    """Standard input, read in the event loop so that waiting for it can be cancelled; None for a file, or `/dev/null`.
 
-    The SDK's own reader waits in a thread that nothing can interrupt, so that a signal would not end us.
+    The SDK's own reader waits in a thread that nothing can interrupt, so that a signal would not end us. Of a file or
+    a device nobody has to wait, and no epoll takes one: libuv would abort the process.
     """
-    if stat.S_ISREG(os.fstat(sys.stdin.fileno()).st_mode):
+    if not _can_wait(0):
         yield None
         return
     reader = asyncio.StreamReader(limit=limit)
@@ -170,6 +170,12 @@ async def _stdin(limit: int, refuse: Refuse) -> AsyncGenerator[Any]:
     finally:
         transport.close()
         os.set_blocking(0, True)  # a terminal is shared with the shell
+
+
+def _can_wait(fd: int) -> bool:
+    """Whether it is a pipe, a socket or a terminal: what is to come may come later."""
+    mode = os.fstat(fd).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(fd)
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 Subscribing passes what reading the resource passes, and reads it. Each delivery is checked again (`deliveries.py`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
@@ -18,18 +18,17 @@ from shared.core.caller import Caller
 from shared.core.errors import Forbidden, Invalid, NotFound, SuiteError, Timeout, Unavailable, UnknownTarget
 from shared.core.request import Request
 from shared.core.work import GET
-from shared.edge import tasks
+from shared.edge import reading, tasks
 from shared.edge.boundary import boundary
 from shared.edge.deliveries import Deliveries
+from shared.edge.entrance import Entrance
 from shared.edge.kept import InMemory, Keeping, Kept
 from shared.edge.watch import Context
-from shared.pipeline import Pipeline
 from shared.state.jobs.book import job_of, job_uri
 
 LISTEN = "subscriptions/listen"
 
 _LOOK_S = 60.0
-_RESOURCE_NOT_FOUND_2025 = -32002
 _NOT_THERE = (UnknownTarget, NotFound, Invalid)
 """What reading a resource says of what is missing, hidden, malformed or another tenant's."""
 
@@ -39,19 +38,15 @@ class Subscriptions:
     """The handlers of one server.
 
     Attributes:
-        pipeline: What subscribing passes.
+        entrance: What subscribing goes in by.
         deliveries: What is told, to whom.
         keeping: Of the 2025 era.
-        caller_of: Who asks.
-        request_of: The request as the pipeline takes it, from a context, a kind, a name, arguments and a reference.
         most: Resources of one stream or session.
     """
 
-    pipeline: Pipeline
+    entrance: Entrance
     deliveries: Deliveries
     keeping: Keeping
-    caller_of: Callable[[Context], Caller]
-    request_of: Callable[..., Request]
     most: int
 
     def offer(self, sdk: SdkServer[Any], *, resources: bool, has_tasks: bool) -> None:
@@ -70,13 +65,13 @@ class Subscriptions:
         What the caller may not read is left out of what is honoured; so are changes of lists, which do not change
         while a process runs. If nothing is left only for want of a scope, the stream is refused with it.
         """
-        request = self.request_of(context, "subscription", LISTEN, {}, reference)
-        caller = self.caller_of(context)
+        request = self.entrance.request(context, "subscription", LISTEN, {}, reference)
+        caller = self.entrance.caller_of(context)
         uris = list(dict.fromkeys(params.notifications.resource_subscriptions or ()))
         uris += self._jobs(context, params.notifications)
         meta = {SUBSCRIPTION_ID_META_KEY: context.request_id}
         try:
-            async with self.pipeline.noted(request, caller) as facts:
+            async with self.entrance.pipeline.noted(request, caller) as facts:
                 facts["ended"] = await self._serve(context, request, caller, uris, facts)
         except Invalid as failure:
             raise MCPError(types.INVALID_PARAMS, failure.message, failure.as_object(reference)) from None
@@ -129,7 +124,7 @@ class Subscriptions:
         tool, arguments = self.deliveries.followed(uri)
         asked = replace(request, kind="task", name=GET, arguments=arguments)
         try:
-            task = tasks.detailed(await self.pipeline.tell(asked, caller, tool))
+            task = tasks.detailed(await self.entrance.pipeline.tell(asked, caller, tool))
         except SuiteError as refusal:  # it may be read no more, or cannot be just now: the next change tells again
             if not isinstance(refusal, Unavailable | Timeout):
                 await kept.drop(uri)
@@ -143,9 +138,9 @@ class Subscriptions:
         lacking: Forbidden | None = None
         for uri in uris:
             tool, arguments = self.deliveries.followed(uri)
-            asked = self.request_of(context, "subscription", uri, arguments, request.request_id)
+            asked = self.entrance.request(context, "subscription", uri, arguments, request.request_id)
             try:
-                async with self.pipeline.watch(asked, caller, tool, charge=False):
+                async with self.entrance.pipeline.watch(asked, caller, tool, charge=False):
                     await kept.add(uri)
                     honoured.append(uri)
             except Forbidden as failure:
@@ -162,15 +157,15 @@ class Subscriptions:
         """Keep one URI for a session or connection; what cannot be read answers as reading it does."""
         uri = str(params.uri)
         tool, arguments = self.deliveries.uris.watchable(uri)
-        request = self.request_of(context, "subscription", uri, arguments, reference)
+        request = self.entrance.request(context, "subscription", uri, arguments, reference)
         kept = await self.keeping(context, request)
         try:
-            async with self.pipeline.watch(request, self.caller_of(context), tool):
+            async with self.entrance.pipeline.watch(request, self.entrance.caller_of(context), tool):
                 await self._keep(kept, uri)
         except _Full as failure:
             raise MCPError(types.INVALID_PARAMS, failure.message, failure.as_object(reference)) from None
         except _NOT_THERE:
-            raise MCPError(_RESOURCE_NOT_FOUND_2025, "Resource not found", {"uri": uri}) from None
+            raise reading.missing(uri, legacy=True) from None
         return types.EmptyResult()
 
     async def _keep(self, kept: Kept, uri: str) -> None:
@@ -182,9 +177,9 @@ class Subscriptions:
     ) -> types.EmptyResult:
         """Forget one URI; one that was not kept is no error."""
         uri = str(params.uri)
-        request = self.request_of(context, "subscription", uri, {}, reference)
+        request = self.entrance.request(context, "subscription", uri, {}, reference)
         kept = await self.keeping(context, request)
-        async with self.pipeline.noted(request, self.caller_of(context)) as facts:
+        async with self.entrance.pipeline.noted(request, self.entrance.caller_of(context)) as facts:
             facts["ended"] = "unsubscribed"
             await kept.drop(uri)
         return types.EmptyResult()

@@ -4,7 +4,7 @@ A client that declares the extension with its request is given a task where othe
 then asks of the task passes the pipeline as `get_job` and `cancel_job` of the server, which everybody else calls.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,18 +16,16 @@ from mcp.shared.inbound import decode_header_value
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import Field
 
-from shared.core.caller import Caller
 from shared.core.errors import Internal, Invalid, NotFound, UnknownTarget
 from shared.core.jobs import WORKER_LOST, JobState
-from shared.core.request import Request
 from shared.core.server import Server
 from shared.core.tool import Effect
 from shared.core.work import CANCEL, GET
 from shared.edge import awaiting
 from shared.edge.boundary import boundary
+from shared.edge.entrance import Entrance
 from shared.edge.results import answered, refused, told
 from shared.edge.watch import Context
-from shared.pipeline import Pipeline
 from shared.steps.redaction import Redacted
 
 EXTENSION = "io.modelcontextprotocol/tasks"
@@ -120,23 +118,13 @@ def _status(job: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Tasks:
-    """The handlers of one server.
+    """The handlers of one server."""
 
-    Attributes:
-        server: Whose jobs they are.
-        pipeline: What every request passes.
-        caller_of: Who asks.
-        request_of: The request as the pipeline takes it, from a context, a kind, a name, arguments and a reference.
-    """
-
-    server: Server
-    pipeline: Pipeline
-    caller_of: Callable[[Context], Caller]
-    request_of: Callable[..., Request]
+    entrance: Entrance
 
     def offer(self, sdk: SdkServer[Any]) -> None:
         """Answer the methods of the extension. There is no `tasks/list`, and no `tasks/result`."""
-        if not offered(self.server):
+        if not offered(self.entrance.server):
             return
         for method, handler in (("get", self.get), ("update", self.update), ("cancel", self.cancel)):
             sdk.add_request_handler(f"tasks/{method}", TaskParams, boundary(handler))
@@ -166,12 +154,12 @@ class Tasks:
             raise MCPError(types.INVALID_PARAMS, "Task not found", {"taskId": params.task_id}) from None
 
     async def _shown(self, context: Context, task_id: str, reference: str, name: str) -> dict[str, Any]:
-        caller = self.caller_of(context)
+        server, pipeline, caller = self.entrance.server, self.entrance.pipeline, self.entrance.caller_of(context)
         if awaiting.names(task_id):
-            request = self.request_of(context, "task", context.method, {}, reference)
-            return await awaiting.ask(self.server, self.pipeline, request, caller, task_id, cancel=name == CANCEL)
-        request = self.request_of(context, "task", name, {"job_id": task_id}, reference)
-        return detailed(await self.pipeline.call(request, caller, self.server.tools.tools.get(name)))
+            request = self.entrance.request(context, "task", context.method, {}, reference)
+            return await awaiting.ask(server, pipeline, request, caller, task_id, cancel=name == CANCEL)
+        request = self.entrance.request(context, "task", name, {"job_id": task_id}, reference)
+        return detailed(await pipeline.call(request, caller, server.tools.tools.get(name)))
 
 
 def _require_named(context: Context, task_id: str) -> None:

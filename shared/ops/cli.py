@@ -1,9 +1,10 @@
 """`mcp-suite`: run the suite, connect clients to it, and look after its data."""
 
+import errno
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any
 
 import typer
 from pydantic import ValidationError
@@ -11,6 +12,8 @@ from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
 from shared.core.errors import SuiteError
+from shared.core.reason import reason
+from shared.ops.importing import importing
 
 COMMANDS = {
     "up": "shared.ops.up:up",
@@ -32,6 +35,9 @@ COMMANDS = {
 }
 """Where each command is: a function, or a group of commands."""
 
+_NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
+"""A folder that somebody else has to see to."""
+
 
 class _OnDemand(TyperGroup):
     """Imports a command when it is named: a client waits while `serve --stdio` starts, and needs no other one."""
@@ -43,7 +49,8 @@ class _OnDemand(TyperGroup):
         if cmd_name not in COMMANDS:
             return super().get_command(ctx, cmd_name)
         module, _, name = COMMANDS[cmd_name].partition(":")
-        command = _command(getattr(import_module(module), name))
+        with importing():
+            command = _command(getattr(import_module(module), name))
         command.name = cmd_name
         return command
 
@@ -74,18 +81,12 @@ def main() -> None:
     """The entry point: failures we foresaw are one sentence on stderr and exit code 1."""
     try:
         app()
-    except (SuiteError, ValidationError) as error:
-        _complain(error)
-    except ExceptionGroup as group:
-        error = _alone(group)
-        if not isinstance(error, SuiteError | ValidationError):
+    except Exception as raised:
+        said = _sentence(_alone(raised))
+        if said is None:
             raise
-        _complain(error)
-
-
-def _complain(error: SuiteError | ValidationError) -> NoReturn:
-    typer.secho(_sentence(error), fg="red", err=True)
-    sys.exit(1)
+        typer.secho(said, fg="red", err=True)
+        sys.exit(1)
 
 
 def _alone(error: Exception) -> Exception:
@@ -94,8 +95,11 @@ def _alone(error: Exception) -> Exception:
     return _alone(inner[0]) if len(inner) == 1 else error
 
 
-def _sentence(error: SuiteError | ValidationError) -> str:
+def _sentence(error: Exception) -> str | None:
+    """What to tell people; None for what nobody foresaw."""
     if isinstance(error, ValidationError):
         found = [(f"SUITE_{'__'.join(map(str, problem['loc'])).upper()}", problem["msg"]) for problem in error.errors()]
         return "; ".join(f"{name}: {message}" for name, message in found)
-    return str(error)
+    if isinstance(error, OSError) and error.errno in _NOT_OURS and error.filename:
+        return f"{error.filename}: {error.strerror}. SUITE_DATA_DIR names the folder that our files are in"
+    return reason(error) if isinstance(error, SuiteError) else None

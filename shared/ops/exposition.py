@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
-from shared.core import metrics
+from shared.core import counting, metrics
 from shared.core.errors import Misconfigured
 
 
@@ -30,21 +30,21 @@ def registry() -> CollectorRegistry:
     return made
 
 
-def _family(metric: metrics.Metric) -> Family:
-    if isinstance(metric, metrics.Histogram):
+def _family(metric: counting.Metric) -> Family:
+    if isinstance(metric, counting.Histogram):
         histogram = HistogramMetricFamily(metric.name, metric.meaning, labels=metric.labels)
         for labels, series in metric.read():
             histogram.add_metric(labels, list(_buckets(series)), series.sum)
         return histogram
-    kind = CounterMetricFamily if isinstance(metric, metrics.Counter) else GaugeMetricFamily
+    kind = CounterMetricFamily if isinstance(metric, counting.Counter) else GaugeMetricFamily
     family = kind(metric.name, metric.meaning, labels=metric.labels)
     for labels, value in metric.read():
         family.add_metric(labels, value)
     return family
 
 
-def _buckets(series: metrics.Counted) -> Iterator[tuple[str, float]]:
-    bounds = [*(str(bound) for bound in metrics.SECONDS), "+Inf"]
+def _buckets(series: counting.Counted) -> Iterator[tuple[str, float]]:
+    bounds = [*(str(bound) for bound in counting.SECONDS), "+Inf"]
     return zip(bounds, accumulate(series.buckets), strict=True)
 
 

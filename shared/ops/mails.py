@@ -8,6 +8,7 @@ import orjson
 import typer
 from starlette.routing import BaseRoute
 
+from servers.mail.delivering.recording import spelled
 from servers.mail.delivering.requeueing import dead_letters, requeue, waiting
 from shared.core.errors import NotFound
 from shared.core.settings import Settings
@@ -15,7 +16,9 @@ from shared.core.smtp_settings import Smtp
 from shared.ops.operator import operator
 from shared.ops.running import complete, read_settings
 from shared.state.database import Transaction, open_database
+from shared.state.keys import load_keys
 from shared.state.services import open_services
+from shared.steps.audit.digests import digests_of
 
 app = typer.Typer(no_args_is_help=True, help="See mails that wait, or that will not go, and send those again.")
 
@@ -56,6 +59,14 @@ def mail_requeue(mail_id: Annotated[str, typer.Argument(help="As `dead` names it
         typer.echo(f"{mail_id} goes again.")
 
     _with_tenant(tenant, run)
+
+
+@app.command("digest")
+def mail_digest(address: Annotated[str, typer.Argument(help="A recipient's.")], tenant: Tenant = None) -> None:
+    """Print what the audit has in place of an address, under each of its keys, to look for it among records."""
+    settings = read_settings()
+    for digest in digests_of(load_keys(settings).audit, tenant or settings.stdio_tenant, spelled(address)):
+        typer.echo(digest)
 
 
 def _with_tenant(tenant: str | None, work: Callable[[Transaction], Awaitable[None]]) -> None:

@@ -21,7 +21,7 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from shared.core import metrics
+from shared.core import counting, metrics
 from shared.ops.losses import TIMEOUT_S, Losses
 
 _CUMULATIVE = AggregationTemporality.CUMULATIVE
@@ -67,20 +67,20 @@ def metrics_data(resource: Resource, began_ns: int) -> MetricsData:
     return MetricsData([ResourceMetrics(resource, [scope], "")])
 
 
-def _metric(metric: metrics.Metric, began_ns: int, now_ns: int) -> Metric:
-    def named(labels: metrics.Labels) -> dict[str, str]:
+def _metric(metric: counting.Metric, began_ns: int, now_ns: int) -> Metric:
+    def named(labels: counting.Labels) -> dict[str, str]:
         return dict(zip(metric.labels, labels, strict=True))
 
-    if isinstance(metric, metrics.Histogram):
+    if isinstance(metric, counting.Histogram):
         unmeasured: Any = None  # optional in OTLP, and not kept
         points = [
             HistogramDataPoint(
                 *(named(labels), began_ns, now_ns, sum(found.buckets), found.sum),
-                *(found.buckets, metrics.SECONDS, unmeasured, unmeasured),
+                *(found.buckets, counting.SECONDS, unmeasured, unmeasured),
             )
             for labels, found in metric.read()
         ]
         return Metric(metric.name, metric.meaning, "s", Histogram(points, _CUMULATIVE))
     numbers = [NumberDataPoint(named(labels), began_ns, now_ns, float(value)) for labels, value in metric.read()]
-    data = Sum(numbers, _CUMULATIVE, True) if isinstance(metric, metrics.Counter) else Gauge(numbers)
+    data = Sum(numbers, _CUMULATIVE, True) if isinstance(metric, counting.Counter) else Gauge(numbers)
     return Metric(metric.name, metric.meaning, "1", data)

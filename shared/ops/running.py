@@ -41,7 +41,11 @@ def read_settings(*, calls: bool = True, serving: bool = False) -> Settings:
         log.warning("settings", why=warning)
     if serving:
         _warn(settings)
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        said = f"the data folder {settings.data_dir} cannot be made ({error.strerror})"
+        raise Misconfigured(f"{said}: name another with SUITE_DATA_DIR") from None
     return settings
 
 

@@ -1,12 +1,13 @@
 """`mcp-suite serve`: one server, over HTTP or over stdio."""
 
-import gc
-from collections.abc import Coroutine
-from typing import Annotated, Any
+import sys
+from typing import Annotated
 
 import typer
 
 import servers
+from shared.core.errors import Misconfigured
+from shared.ops.importing import importing
 from shared.ops.running import complete, read_settings
 
 ServerName = Annotated[str, typer.Argument(help="One of the folders under servers/.")]
@@ -31,19 +32,25 @@ def over_http(server: str) -> None:
 
 
 def over_stdio(server: str) -> None:
-    """Serve until stdin ends. A client waits for the first answer: the embedded database starts while we import, and
-    nobody looks for garbage in what is imported, which would be a tenth of the time.
-    """
-    gc.disable()
+    """Serve until stdin ends. A client waits for the first answer: the embedded database starts while we import."""
+    _require_lines()
     settings = read_settings(serving=True)
     from shared.state.warming import warmed  # noqa: PLC0415 - the settings say first whether they can be used
 
     with warmed(settings):
-        from shared.ops.serving_stdio import serve_stdio  # noqa: PLC0415 - this is what takes the time
+        with importing():
+            from shared.ops.serving_stdio import serve_stdio  # noqa: PLC0415 - this is what takes the time
 
-        def serving() -> Coroutine[Any, Any, None]:
-            gc.freeze()
-            gc.enable()
-            return serve_stdio(settings, server)
+            found = servers.load(server)
+        complete(lambda: serve_stdio(settings, found))
 
-        complete(serving)
+
+def _require_lines() -> None:
+    """A descriptor that is closed would be given to the next file or connection, and be read from as if it were a
+    client's.
+    """
+    if sys.stdin is None or sys.stdout is None:
+        raise Misconfigured("a server over stdio needs stdin and stdout, and one of them is closed")
+    if sys.stdin.isatty():
+        told = "This speaks MCP, a line a message, to a client that starts it: `mcp-suite connect`. Ctrl-D ends it."
+        typer.echo(told, err=True)

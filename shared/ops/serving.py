@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
@@ -21,6 +22,9 @@ from shared.steps.audit.identity import IdentityEvents
 
 if TYPE_CHECKING:
     from compose.idp.provider import IdentityProvider
+
+_OF_CALLS = ("shared.edge.peers.asked", "shared.steps.untrusted")
+"""What the first call that needs it would import: over HTTP it is there by then, over stdio the list comes first."""
 
 
 def _stop() -> None:
@@ -100,6 +104,8 @@ async def serve_http(
         ready: Called once everything is open, before connections are accepted.
         beside: More routes.
     """
+    for module in _OF_CALLS:
+        import_module(module)
     where = addresses(settings, served, alone=alone)
     events = IdentityEvents(settings.mock_issuer or settings.token_issuer)
     draining = Draining()

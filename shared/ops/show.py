@@ -1,5 +1,6 @@
 """What `mcp-suite up` shows: where everything is, who one may be, and then every call as it happens."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,10 +17,12 @@ from shared.ops.connect.entries import Way, configuration, environment_of
 
 _SHOWN_KINDS = {"call", "outcome", "refusals"}
 _MS_US = 1000
+_REFUSED = {"missing": "no token"}
+"""Reasons whose word alone does not say what of."""
 
 
 def welcome(console: Console, settings: Settings, where: Mapping[str, Address]) -> None:
-    """Endpoints, personas and ready-to-paste configurations."""
+    """Personas, ready-to-paste configurations, and last, where it stays to be seen, where everything is."""
     endpoints = Table("endpoint", "url", title="Enterprise MCP Suite", title_justify="left")
     for name, address in where.items():
         endpoints.add_row(name, address.resource)
@@ -27,7 +30,6 @@ def welcome(console: Console, settings: Settings, where: Mapping[str, Address]) 
     endpoints.add_row("health", f"{settings.base_url}/readyz")
     if settings.smtp.host is None:
         endpoints.add_row("mails, delivered to nobody", f"{settings.base_url}/mail-sink")
-    console.print(endpoints)
     if settings.mock_issuer is not None:
         console.print(_personas())
     started = [Way(name, environment=environment_of(settings)) for name, address in where.items() if address.is_mcp]
@@ -39,6 +41,7 @@ def welcome(console: Console, settings: Settings, where: Mapping[str, Address]) 
     console.print(Text("Inspector", style="bold"))
     for way in reached:
         console.print(Text(f"{command(Client.INSPECTOR, way)}"), soft_wrap=True)
+    console.print(endpoints)
     console.print(Text("\nCalls are shown here as they happen. Ctrl-C ends everything.", style="dim"))
 
 
@@ -54,7 +57,10 @@ def call_line(record: Mapping[str, Any]) -> Text | None:
     if record["kind"] not in _SHOWN_KINDS:
         return None
     if record["kind"] == "refusals":
-        refused = ", ".join(f"{found['count']} × {found['reason']}" for found in record["refusals"])
+        counted = Counter[str]()
+        for found in record["refusals"]:
+            counted[found["reason"]] += found["count"]
+        refused = ", ".join(f"{count} × {_REFUSED.get(reason, reason)}" for reason, count in counted.items())
         return Text(f"{record['at'][11:19]}  refused at the edge: {refused}", style="yellow")
     outcome = "replayed" if record.get("replayed") and record["outcome"] == "ok" else record["outcome"]
     style = "green" if record["outcome"] == "ok" else "yellow"

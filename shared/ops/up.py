@@ -15,6 +15,8 @@ def up() -> None:
     """Run the whole suite on this machine, with demo data, and show every call as it happens."""
     settings = read_settings(calls=False)  # each is shown to people below
     console = Console()
+    if settings.database_url is None and not (settings.data_dir / "postgres" / "cluster").exists():
+        console.print("Making the database and the demo data, once: half a minute …", style="dim")
 
     async def run() -> None:
         served = servers.every()

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
-from cryptography import x509
 
 from shared.core import metrics
 from shared.core.errors import Misconfigured
@@ -108,6 +107,8 @@ def first_end(pem: bytes) -> float:
     Raises:
         ValueError: There is none, or one cannot be read.
     """
+    from cryptography import x509  # noqa: PLC0415 - on a laptop nothing has a certificate
+
     return min(one.not_valid_after_utc.timestamp() for one in x509.load_pem_x509_certificates(pem))
 
 

@@ -13,21 +13,13 @@ from typing import Any
 
 import anyio
 import asyncpg
-import orjson
 
 from shared.core import metrics
 from shared.core.errors import Misconfigured, OutcomeUnknown, Timeout, Unavailable
 from shared.core.settings import Settings
+from shared.state.connecting import LOST, connect, fill_pool, unreachable
 from shared.state.fitness import require_fitting
-from shared.state.lending import (
-    UNSAID,
-    LentConnection,
-    apart,
-    refused_as_unknown,
-    session_settings,
-    transaction_settings,
-)
-from shared.state.lines import database_context
+from shared.state.lending import LentConnection, apart, transaction_settings
 from shared.state.patience import patiently
 from shared.state.ready import Ready
 from shared.state.revisions import SUITE_REVISIONS, newest_revision
@@ -40,16 +32,6 @@ SET_CALLER = "SELECT set_config('app.tenant', $1, true), set_config('app.rights'
 
 _COMMIT_S = 10.0
 _BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-
-LOST = (
-    ConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # what asyncpg raises when the server is killed under it
-    asyncpg.PostgresConnectionError,
-    asyncpg.exceptions.OperatorInterventionError,
-    asyncpg.exceptions.InsufficientResourcesError,
-)
-"""What means that PostgreSQL is not there, or not there any more."""
 
 
 def as_array(words: Sequence[str]) -> str:
@@ -125,7 +107,7 @@ class Database:
         except TimeoutError:
             raise Unavailable("The database is busy. Nothing was done; retry in a moment.") from None
         except (*LOST, OSError, asyncpg.PostgresError) as error:  # whatever keeps us from connecting
-            raise _unreachable() from error
+            raise unreachable() from error
         sound = False
         try:
             yield LentConnection(connection, self._guard) if self._lent else TimedConnection(connection)
@@ -137,7 +119,7 @@ class Database:
         except LOST as error:
             if isinstance(error, ValueError):  # asyncpg's word for a value that does not fit its column
                 raise
-            raise _unreachable() from error
+            raise unreachable() from error
         finally:
             await self.ready.give(connection, sound=sound)
 
@@ -200,10 +182,6 @@ class Database:
             await connection.execute("SELECT 1")
 
 
-def _unreachable() -> Unavailable:
-    return Unavailable("The database cannot be reached. Nothing was done; retry in a moment.")
-
-
 async def _end(connection: Any, command: str) -> None:
     with anyio.CancelScope(shield=True):
         with suppress(*LOST, TimeoutError):
@@ -229,59 +207,17 @@ def _abandon(connection: Any) -> None:
         connection.terminate()
 
 
-async def connect(url: str, purpose: str, timeout_s: float = 5, *, lent: bool = False) -> Any:
-    """One connection of its own, outside the pool.
-
-    Args:
-        url: Straight to PostgreSQL, unless `lent`.
-        purpose: What PostgreSQL lists it as.
-        timeout_s: How long it may take.
-        lent: A pooler may be in between: leave nothing behind on its connections.
-
-    Raises:
-        Unavailable: It cannot be had, for whatever reason.
-    """
-    try:
-        return await asyncpg.connect(  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-            url,
-            timeout=timeout_s,  # pyright: ignore[reportArgumentType] - seconds, fractions too
-            ssl=database_context(url),
-            statement_cache_size=0 if lent else 100,
-            server_settings={"application_name": f"mcp-suite {purpose}"},
-        )
-    except (*LOST, OSError, asyncpg.PostgresError) as error:
-        raise _unreachable() from error
-
-
-async def _prepare(connection: Any) -> None:
-    await connection.set_type_codec(
-        "jsonb",
-        schema="pg_catalog",
-        encoder=lambda value: orjson.dumps(value).decode(),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
-        decoder=orjson.loads,
-    )
-
-
-async def _opened(dsn: str, *rest: Any, **options: Any) -> Any:
-    """One more for the pool, with the certificates as they are now."""
-    options["ssl"] = database_context(dsn)
-    return await asyncpg.connect(dsn, *rest, **options)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-
-
-async def _keep(connection: Any) -> None:
-    """Pool release without a reset round trip: all our session state is transaction-local."""
-
-
 @asynccontextmanager
 async def open_database(dsn: str, settings: Settings) -> AsyncGenerator[Database]:
     """The pool, pre-warmed, for as long as the context lasts.
 
     Raises:
         Unavailable: PostgreSQL cannot be reached, or does not let us in.
+        Misconfigured: A pooler is in between, and the settings do not say so.
     """
     lent = settings.database_pooler == "transaction"
     dsn, read_only = apart(dsn) if lent else (dsn, False)
-    pool = await patiently(partial(_pool, dsn, settings), "PostgreSQL", settings.patience_s, Unavailable)
+    pool = await patiently(partial(fill_pool, dsn, settings), "PostgreSQL", settings.patience_s, Unavailable)
     database = Database(pool, settings, read_only=read_only or settings.read_only)
 
     def idle() -> int:
@@ -296,27 +232,3 @@ async def open_database(dsn: str, settings: Settings) -> AsyncGenerator[Database
             await pool.close()
         if scope.cancelled_caught:
             pool.terminate()
-
-
-async def _pool(dsn: str, settings: Settings) -> Any:
-    lent = settings.database_pooler == "transaction"
-    pool: Any = asyncpg.create_pool(  # pyright: ignore[reportUnknownMemberType]
-        dsn,
-        min_size=settings.pool_min,
-        max_size=settings.pool_max,
-        max_inactive_connection_lifetime=300,
-        init=_prepare,
-        connect=_opened,
-        reset=_keep,
-        statement_cache_size=0 if lent else 100,
-        command_timeout=settings.statement_timeout_s if lent else None,
-        server_settings={"application_name": "mcp-suite"} if lent else session_settings(settings),
-    )
-    try:
-        return await pool
-    except asyncpg.ProtocolViolationError as error:
-        if refused_as_unknown(error):
-            raise Misconfigured(f"a pooler is between us and PostgreSQL ({error}). {UNSAID}") from error
-        raise _unreachable() from error
-    except (*LOST, OSError, asyncpg.PostgresError) as error:  # OSError: its name is not known yet
-        raise _unreachable() from error

@@ -178,7 +178,9 @@ def _ring(configured: tuple[SecretStr, ...], data_dir: Path, name: str) -> KeyRi
     try:
         return KeyRing([base64.b64decode(line, validate=True) for line in lines])
     except ValueError:
-        raise Misconfigured(f"the {name} keys are not base64") from None
+        raise Misconfigured(f"the {name} keys are not base64; make each with `openssl rand -base64 32`") from None
+    except Misconfigured as error:
+        raise Misconfigured(f"the {name} ring: {error}; make each with `openssl rand -base64 32`") from None
 
 
 def _lines_of(path: Path) -> list[str]:

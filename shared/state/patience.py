@@ -8,6 +8,7 @@ import anyio
 import structlog
 
 from shared.core.errors import SuiteError
+from shared.core.reason import reason
 
 T = TypeVar("T")
 
@@ -36,6 +37,6 @@ async def patiently(ask: Callable[[], Awaitable[T]], what: str, wait_s: float, *
         except fails as error:
             if time.monotonic() + pause > deadline:
                 raise
-            log.warning("not there yet, asking again", what=what, why=str(error), again_in_s=pause)
+            log.warning("not there yet, asking again", what=what, why=reason(error), again_in_s=pause)
         await anyio.sleep(pause)
         pause = min(2 * pause, _LONGEST_S)

@@ -103,7 +103,8 @@ async def ensure_roles(admin_url: str, passwords: Passwords, database: str = "su
     async with _connected(admin_url) as admin:
         await admin.execute("SELECT pg_advisory_lock($1)", _LOCK)
         try:
-            await _roles(admin, passwords)
+            async with admin.transaction():  # a commit each would make every start of a laptop wait for its disk
+                await _roles(admin, passwords)
             await _refuse_unsafe(admin)
             await _database(admin, database)
         except asyncpg.InsufficientPrivilegeError as error:
@@ -162,11 +163,11 @@ async def _database(admin: Any, database: str) -> None:
             f"database {database} belongs to {owner}: run ALTER DATABASE {database} OWNER TO {OWNER}, "
             "or name another database"
         )
-    await _run(admin, "SET ROLE %I", OWNER)
-    await _run(admin, "REVOKE ALL ON DATABASE %I FROM PUBLIC", database)
-    for role in (OWNER, APP, READER, OPERATOR, CONSOLE):
-        await _run(admin, "GRANT CONNECT ON DATABASE %I TO %I", database, role)
-    await admin.execute("RESET ROLE")
+    async with admin.transaction():
+        await _run(admin, "SET LOCAL ROLE %I", OWNER)
+        await _run(admin, "REVOKE ALL ON DATABASE %I FROM PUBLIC", database)
+        for role in (OWNER, APP, READER, OPERATOR, CONSOLE):
+            await _run(admin, "GRANT CONNECT ON DATABASE %I TO %I", database, role)
 
 
 async def _exists(admin: Any, role: str) -> bool:

@@ -1,7 +1,8 @@
 """Mask what a caller may not see: by field, as models declare it, and by pattern in every other text."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, cast
 
 from pydantic import BaseModel, RootModel
@@ -11,7 +12,6 @@ from shared.core.labels import Label
 from shared.steps.audit_copy import bounded_copy
 from shared.steps.patterns import mask_all, mask_email, mask_phone, mask_text
 from shared.steps.sensitive import Exact, Mark, Sensitive, Untrusted, plan
-from shared.steps.untrusted import neutralise, neutralise_document, neutralise_shown
 
 __all__ = [
     "Exact",
@@ -24,9 +24,6 @@ __all__ = [
     "redact",
     "redact_for_audit",
 ]
-
-
-_NEUTRALISED = {"note": neutralise, "document": neutralise_document, "shown": neutralise_shown}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +141,19 @@ class _Walk:
 
     def outsiders(self, text: str, mark: Untrusted, path: str) -> tuple[str, Sequence[str]]:
         self.untrusted[path] = None
-        return _NEUTRALISED[mark.form](text)
+        return _neutralising()[mark.form](text)
+
+
+@cache
+def _neutralising() -> Mapping[str, Callable[[str], tuple[str, Sequence[str]]]]:
+    """By form of the text; its rules take 30 ms to import, and a client over stdio waits for its list, not for them."""
+    from shared.steps import untrusted  # noqa: PLC0415 - as said above
+
+    return {
+        "note": untrusted.neutralise,
+        "document": untrusted.neutralise_document,
+        "shown": untrusted.neutralise_shown,
+    }
 
 
 def _inside(path: str, key: str) -> str:

@@ -48,7 +48,10 @@ class Terms:
         if algorithms & _EDDSA:
             algorithms |= _EDDSA
         if unknown := algorithms - ALGORITHMS.keys():
-            raise Misconfigured(f"SUITE_TOKEN_ALGORITHMS: {unknown} unknown; choose from {set(ALGORITHMS)}")
+            raise Misconfigured(
+                f"issuer {issuer.url}: tokens with {', '.join(sorted(unknown))} cannot be checked. Name others in its "
+                f"`algorithms`, or in SUITE_TOKEN_ALGORITHMS: {', '.join(ALGORITHMS)}"
+            )
         return cls(
             algorithms=frozenset(algorithms),
             types=frozenset(kind.lower() for kind in issuer.token_types),

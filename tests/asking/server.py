@@ -4,7 +4,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from shared.core.server import Server
-from shared.core.tool import Answer, Arguments, Call, Toolset
+from shared.core.tool import Answer, Arguments, Call
+from shared.core.toolset import Toolset
 from shared.steps.redaction import Exact
 
 tools = Toolset()

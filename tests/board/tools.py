@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from shared.core.errors import Conflict, NotFound
-from shared.core.tool import Answer, Arguments, Call, Risk, Toolset, WriteArguments
+from shared.core.tool import Answer, Arguments, Call, Risk, WriteArguments
+from shared.core.toolset import Toolset
 from shared.steps.redaction import Sensitive
 
 tools = Toolset()

@@ -6,7 +6,8 @@ import httpx
 from pydantic import Field
 
 from shared.core.server import Server
-from shared.core.tool import Answer, Arguments, Call, Toolset
+from shared.core.tool import Answer, Arguments, Call
+from shared.core.toolset import Toolset
 from tests.harness import modern, modern_headers
 
 _front, _back = Toolset(), Toolset()

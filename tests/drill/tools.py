@@ -7,7 +7,8 @@ from sqlalchemy import Column, MetaData, String, Table, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
 from shared.core.errors import NotFound
-from shared.core.tool import Answer, Arguments, Call, Risk, Toolset, WriteArguments
+from shared.core.tool import Answer, Arguments, Call, Risk, WriteArguments
+from shared.core.toolset import Toolset
 from shared.state.database import Statement
 
 tools = Toolset()

@@ -14,6 +14,7 @@ from tests.harness import LEGACY, MODERN, Databases, Suite
 
 FOLDER = Path(npm.__file__).parent
 INSPECTOR = FOLDER / "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"
+PATIENT = ("--connect-timeout", "60000")
 REVISIONS = {"legacy": LEGACY, "modern": MODERN}
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("packages"), pytest.mark.parametrize("era", REVISIONS)]
@@ -38,8 +39,8 @@ def over_http(suite: Suite) -> list[str]:
 
 async def inspect(home: Path, target: list[str], era: str, method: str, *options: str) -> dict[str, Any]:
     """The result of one method, with a home of its own: the Inspector keeps files there."""
-    words = ["--cli", *target, "--protocol-era", era, "--format", "json", "--method", method, *options]
-    code, told, errors = await npm.node(INSPECTOR, *words, env={"HOME": str(home)}, within_s=60)
+    words = ["--cli", *target, "--protocol-era", era, "--format", "json", *PATIENT, "--method", method, *options]
+    code, told, errors = await npm.node(INSPECTOR, *words, env={"HOME": str(home)}, within_s=90)
     assert told, f"{method} ended with {code}: {errors}"
     return json.loads(told)["result"]
 

@@ -18,7 +18,8 @@ from sqlalchemy import Integer, String, bindparam, cast, select
 
 from servers.customers.server import server
 from shared.core.settings import Settings
-from shared.core.tool import Answer, Arguments, Call, Risk, Toolset, WriteArguments
+from shared.core.tool import Answer, Arguments, Call, Risk, WriteArguments
+from shared.core.toolset import Toolset
 from shared.ops.logs import configure
 from shared.ops.telemetry import open_telemetry
 from shared.state.database import Statement, connect

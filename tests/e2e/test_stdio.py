@@ -1,6 +1,7 @@
 """`mcp-suite serve customers --stdio`, the process itself: its clients, its wire, and how it ends."""
 
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -252,6 +253,7 @@ async def test_a_missing_scope_is_a_typed_error_of_the_tool(local: Local, era: s
         error = result["structuredContent"]["error"]
         assert (result["isError"], error["code"]) == (True, "forbidden")
         assert error["details"] == {"required_scopes": ["customers:write"]}
+        assert "SUITE_STDIO_SCOPES" in error["message"]  # nobody can authorize again
     assert await local.rows("SELECT 1 FROM customers.customers WHERE name = $1", NEW["name"]) == []
 
 
@@ -277,6 +279,20 @@ async def test_stdin_that_ends_before_a_word_was_said_ends_it_too(local: Local) 
     async with wired(local.env, local.errors) as wire:
         assert await wire.hang_up(15) == 0
     assert wire.lines == []
+    assert processes_of(local.folder) == {}
+
+
+@pytest.mark.parametrize(
+    ("stdin", "code", "said"), [("</dev/null", 0, ""), ("<&-", 1, "needs stdin and stdout, and one of them is closed")]
+)
+async def test_without_anybody_at_stdin_it_ends_and_says_so(local: Local, stdin: str, code: int, said: str) -> None:
+    """As under a service manager, or in a container that was given no stdin."""
+    shell = ["sh", "-c", f'exec "$@" {stdin}', "sh", *COMMAND]
+    with anyio.fail_after(30):
+        ended = await anyio.run_process(shell, env={**os.environ, **local.env}, check=False)
+    assert (ended.returncode, ended.stdout) == (code, b"")
+    assert said in ended.stderr.decode()
+    assert "Traceback" not in ended.stderr.decode()
     assert processes_of(local.folder) == {}
 
 

@@ -1,7 +1,6 @@
 """Servers over stdio beside each other, and what is left when one of them, or its client, ends in whatever way."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -32,24 +31,6 @@ print(server.stdout.readline().decode(), flush=True)
 time.sleep(600)
 """
 """A client that starts a server, hears from it, and never ends by itself."""
-
-SPARED = {
-    *(
-        "alembic",
-        "aiosmtpd",
-        "authlib",
-        "compose",
-        "jinja2",
-        "markdown_it",
-        "prometheus_client",
-        "pypdf",
-        "redis",
-        "sqlalchemy.orm",
-    ),
-    *("shared.app", "shared.edge.http", "shared.ops.doctor", "shared.ops.serving", "shared.state.migrate"),
-    *("servers.console", "servers.documents", "servers.mail", "servers.tickets"),
-}
-"""What a customers server over stdio has no use for before it is asked for something."""
 
 
 @pytest.fixture
@@ -110,11 +91,3 @@ async def test_whoever_is_killed_the_others_go_on_and_nothing_is_left_of_the_las
 
 def servers_of(folder: Path, naming: str) -> set[int]:
     return {pid for pid, command in processes_of(folder).items() if naming in command and "-c" not in command}
-
-
-def test_a_start_imports_nothing_that_only_others_need() -> None:
-    code = "import sys, servers, shared.ops.cli, shared.ops.serve, shared.ops.serving_stdio; servers.load('customers')"
-    ended = subprocess.run(
-        [sys.executable, "-c", f"{code}; print('\\n'.join(sys.modules))"], capture_output=True, text=True, check=True
-    )
-    assert SPARED & set(ended.stdout.split()) == set()

@@ -16,9 +16,9 @@ from shared.core.tool import (
     PromptAnswer,
     Risk,
     Suggestions,
-    Toolset,
     WriteArguments,
 )
+from shared.core.toolset import Toolset
 from shared.state.database import Statement
 from shared.steps.redaction import Untrusted
 

@@ -13,7 +13,8 @@ from sqlalchemy import func, literal_column, select
 from servers.customers.server import server as customers
 from shared.core.caller import Caller
 from shared.core.metrics import METADATA_LOOKUPS
-from shared.core.tool import Answer, Arguments, Call, Queries, Risk, Toolset, WriteArguments
+from shared.core.tool import Answer, Arguments, Call, Queries, Risk, WriteArguments
+from shared.core.toolset import Toolset
 from shared.state.announcements import announce
 from shared.state.database import Statement, connect
 from shared.state.embedded_redis import EmbeddedRedis

@@ -17,9 +17,9 @@ from shared.core.tool import (
     Page,
     Risk,
     Suggestions,
-    Toolset,
     WriteArguments,
 )
+from shared.core.toolset import Toolset
 from shared.steps.redaction import Sensitive, Untrusted, mask_email
 from tests.shelf.books import BOOKS, PART, TAKEN, Book
 

@@ -4,7 +4,8 @@ from pydantic import Field
 from sqlalchemy import Column, Integer, MetaData, String, Table, bindparam, insert, select
 
 from shared.core.errors import Conflict, Unavailable
-from shared.core.tool import Answer, Call, Risk, Toolset, WriteArguments
+from shared.core.tool import Answer, Call, Risk, WriteArguments
+from shared.core.toolset import Toolset
 from shared.state.database import Statement
 from shared.steps.redaction import Sensitive
 

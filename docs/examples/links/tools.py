@@ -3,7 +3,8 @@
 from servers.links import queries
 from servers.links.models import Find, Link, Links, SaveLink
 from shared.core.errors import Conflict
-from shared.core.tool import Call, Risk, Toolset
+from shared.core.tool import Call, Risk
+from shared.core.toolset import Toolset
 
 tools = Toolset()
 

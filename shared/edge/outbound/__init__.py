@@ -8,8 +8,6 @@
 - `answers.py`      JSON, bounded, of the shape we know
 - `failures.py`     what a refusal means to the caller
 - `reconciling.py`  finds out later what became of writes whose reply was lost
+
+Nothing is imported here: `smtp/` needs none of it, and a process without upstreams no client for HTTP.
 """
-
-from shared.edge.outbound.opened import Opened, open_upstream
-
-__all__ = ["Opened", "open_upstream"]

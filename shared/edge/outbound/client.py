@@ -3,63 +3,34 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Literal
-from urllib.parse import quote
 
 import httpx
-import orjson
 import stamina
 import structlog
 
 from shared.core.backend import RoundTrip
 from shared.core.errors import Failure
-from shared.core.upstreams import Path, Query
 from shared.edge.outbound import failures
 from shared.edge.outbound.answers import Answered, read
 from shared.edge.outbound.bounds import Bounds
 from shared.edge.outbound.breaker import Admitted, Breaker
 from shared.edge.outbound.credentials import Credential
-from shared.edge.outbound.failures import Explain, Refuse
+from shared.edge.outbound.failures import Explain
+from shared.edge.outbound.message import Message
 from shared.edge.outbound.pausing import Pause, asked_for
 from shared.state.http import BadAnswer, open_client
 
-__all__ = ["Client", "Message", "open_http"]
+__all__ = ["Client", "open_http"]
 
 _FIRST_WAIT_S = 0.1
-_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "mcp-suite"}
-"""Uncompressed, because a small body could unpack to any size."""
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 """Nothing of the request left this machine, or nothing beyond a proxy that would not let it through."""
 
 log = structlog.get_logger("outbound")
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One request, but for who asks.
-
-    Attributes:
-        changes: Whether it changes something there: then it is sent once.
-        headers: Beside ours.
-        refuse: What a refusal means to the caller, where its status does not say it.
-    """
-
-    method: Literal["GET", "POST", "PUT", "DELETE"]
-    path: Path
-    query: Query = field(default_factory=dict[str, str | int])
-    body: Mapping[str, object] | None = None
-    changes: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    refuse: Refuse | None = None
-
-    @property
-    def operation(self) -> str:
-        """What it counts as."""
-        return "write" if self.changes else "read"
 
 
 class _Again(Exception):
@@ -196,7 +167,7 @@ class Client:
             headers = await credential.headers(refused=refused)
             if headers is None:
                 break
-            request = self._request(message, headers)
+            request = message.request(self._http, self.upstream.url, headers)
             async with self._place() as admitted:
                 answered, pause_s = await self._once(request, message.operation, sent, admitted)
             if answered.status != HTTPStatus.UNAUTHORIZED:
@@ -251,14 +222,6 @@ class Client:
         if (after := self.breaker.state) != before:
             log.warning("the breaker moved", upstream=self.name, state=after, before=before)
 
-    def _request(self, message: Message, headers: Mapping[str, str]) -> httpx.Request:
-        content = None if message.body is None else orjson.dumps(message.body)
-        kind = {} if content is None else {"Content-Type": "application/json"}
-        url = "/".join((self.upstream.url.rstrip("/"), *map(_segment, message.path)))
-        query = dict(message.query) or None
-        sent = {**_HEADERS, **kind, **message.headers, **headers}
-        return self._http.build_request(message.method, url, params=query, content=content, headers=sent)
-
 
 @dataclass(slots=True)
 class _Sent:
@@ -271,13 +234,6 @@ class _Sent:
 
     until: float
     begun: bool = False
-
-
-def _segment(part: str) -> str:
-    """A segment of a path, whatever is in it."""
-    if part in {"", ".", ".."}:
-        raise ValueError("no segment of a path")
-    return quote(part, safe="")
 
 
 @asynccontextmanager

@@ -15,8 +15,9 @@ from shared.core.settings import Settings
 from shared.core.upstreams import Path, Query, Reader, Sender, Step, Upstream
 from shared.edge.outbound import failures
 from shared.edge.outbound.answers import fitted
-from shared.edge.outbound.client import Client, Message, open_http
+from shared.edge.outbound.client import Client, open_http
 from shared.edge.outbound.credentials import Credential, of_caller, of_service
+from shared.edge.outbound.message import Message
 from shared.state.database import Database
 from shared.state.http import BadAnswer
 from shared.state.keys import KeyRing
@@ -170,7 +171,8 @@ async def open_upstream(
         options = over.options.model_validate(upstream.options)
     except ValidationError as error:
         wrong = sorted({".".join(map(str, found["loc"])) or "options" for found in error.errors(include_input=False)})
-        raise Misconfigured(f"upstream {name}: its options do not fit in {', '.join(wrong)}") from None
+        setting = f"SUITE_UPSTREAMS__{name.upper()}__OPTIONS"
+        raise Misconfigured(f"upstream {name}: {', '.join(wrong)} in {setting} cannot be used; set it anew") from None
     async with open_http(upstream) as http:
         client = Client(over.title, name, upstream, http, over.explain)
         yield Opened(server, name, upstream, over, options, client, database, ring)

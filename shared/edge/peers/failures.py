@@ -91,13 +91,16 @@ def of_tool(title: str, told: Told, asked: Sequence[str]) -> Failure:
         case "rate_limited" | "over_budget" | "loop_detected" | "shed":
             failure = RateLimited(said, _seconds(told.details.get("retry_after_s")), title.lower())
         case _:
-            failure = Unavailable(f"{title} failed inside; its logs say why under {told.reference or 'no reference'}.")
+            failure = Unavailable(
+                f"{title} failed inside; its logs say why under {told.reference or 'no reference'}. Retry in a moment, "
+                "or tell who runs it."
+            )
     return failure
 
 
 def asks(title: str) -> Failure:
     """It wants to ask the caller's user, whom it cannot reach through us."""
-    return CannotAsk(f"{title} would have to ask you first, which it cannot through this server.")
+    return CannotAsk(f"{title} would have to ask you first, which it cannot through this server. Call {title} itself.")
 
 
 def _forbidden(title: str, said: str, told: Told, asked: Sequence[str]) -> Failure:

@@ -14,7 +14,7 @@ from shared.core import tracing
 from shared.core.labels import Label
 from shared.core.models import Cut
 from shared.core.peers import PeerContents
-from shared.edge.outbound.client import Message
+from shared.edge.outbound.message import Message
 from shared.edge.reading import CONTENTS, LABELS
 from shared.edge.results import UNTRUSTED
 from shared.state.http import BadAnswer

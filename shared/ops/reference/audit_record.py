@@ -14,6 +14,7 @@ KINDS = {
     "refusals": "what was refused before a caller was known, counted by source and reason, once a minute",
     "switch": "something was stopped, or let go on",
     "session": "sessions were ended from the command line",
+    "prune": "old records were about to be removed: `before` when, of which `chains` up to which number, `why`",
     "identity": "what the mock identity provider saw",
     "chain": "the first record of a process: its host, its version, and the head of the chain before it",
     "spool": "a line of the local spool that was damaged while the store was away",
@@ -81,6 +82,7 @@ FACTS = {
 """What is known of some calls only; work, switches and commands add words of their own."""
 
 SEALED = {
+    "about": "the ids that the record names, wherever in it: what a search for who touched one of them finds it by",
     "chain": "one a process: the id of its chain",
     "seq": "number in its chain, from 0, without gaps",
     "key_id": "which key made the hash",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from shared.core import metrics
-from shared.core.metrics import Counter, Histogram, Metric
+from shared.core.counting import SECONDS, Counter, Histogram, Metric
 from shared.ops.reference.table import NOTE, cell, code, table
 
 _UNITS = {"_seconds": "s", "_bytes": "bytes"}
@@ -22,7 +22,7 @@ def page() -> Iterator[str]:
         "Besides these, `process_…` from the Prometheus client: memory, CPU, open files, and when it started;\n"
         "they are not sent to a collector.\n"
     )
-    yield f"Buckets of every histogram, in seconds: {', '.join(f'{bound:g}' for bound in metrics.SECONDS)}."
+    yield f"Buckets of every histogram, in seconds: {', '.join(f'{bound:g}' for bound in SECONDS)}."
 
 
 def _row(metric: Metric) -> tuple[str, ...]:

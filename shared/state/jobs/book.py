@@ -1,6 +1,5 @@
 """The jobs of one caller: what a tool begins, looks up, cancels and reads from."""
 
-import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,14 +10,13 @@ import anyio
 from shared.core.call import Call, Queries
 from shared.core.caller import Caller
 from shared.core.errors import Misconfigured, NotFound, RateLimited
+from shared.core.ids import UNGUESSABLE, new_id
 from shared.core.jobs import UNFINISHED_MAX, WORKER_LOST, Job, JobFailure, JobState, Part
 from shared.core.models import Arguments
 from shared.core.work import Work
 from shared.state.database import Database
 from shared.state.jobs import asking
 
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: nothing to mistake, 5 bits each
-_ID_LENGTH = 26
 _RETRY_S = 10.0
 _LOOK_S = 0.5
 _SCHEME = "job:"
@@ -82,7 +80,7 @@ class Owned:
 
     async def begin(self, query: Arguments) -> Job:
         if self.tool not in self.book.work:
-            raise Misconfigured(f"{self.tool} has no work: name it in Server.work")
+            raise Misconfigured(f'{self.tool} has no work: declare what does it with @tools.work("{self.tool}", …)')
         owner = {**self._owner, "tool": self.tool}
         whose = " ".join([self.caller.tenant, *owner.values()])
         await self._writes.rows(asking.ONE_AT_A_TIME, owner=whose)
@@ -93,7 +91,13 @@ class Owned:
             )
             raise RateLimited(message, _RETRY_S, "jobs")
         arguments = query.model_dump(mode="json", exclude={"idempotency_key", "dry_run"}, exclude_unset=True)
-        new = {**owner, "id": _new_id(), "client": self.caller.client, "rights": [*self.rights], "arguments": arguments}
+        new = {
+            **owner,
+            "id": new_id("J", UNGUESSABLE),
+            "client": self.caller.client,
+            "rights": [*self.rights],
+            "arguments": arguments,
+        }
         [job] = await self._writes.rows(asking.NEW_JOB, **{f"new_{name}": value for name, value in new.items()})
         await self._writes.rows(
             asking.ENQUEUE, tenant=self.caller.tenant, new_id=job["id"], new_server=self.book.server
@@ -182,7 +186,3 @@ def _part_uri(work: Work, job_id: str, part: int) -> str:
 
 def _failure(row: Mapping[str, Any]) -> JobFailure:
     return JobFailure(code=row["error"], message=row["message"] or _REASONS.get(row["error"], _UNKNOWN))
-
-
-def _new_id() -> str:
-    return "J-" + "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))

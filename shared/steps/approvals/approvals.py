@@ -208,7 +208,7 @@ def _as_edited(held: Kept, tool: Tool, query: WriteArguments) -> WriteArguments:
     if held.edited is None:
         return query
     if not edited_fields(held) <= {*tool.editable}:
-        raise Lapsed(f"The approval {held.id} changes what may not be changed. Nothing was done.")
+        raise Lapsed(f"The approval {held.id} changes what may not be changed. Nothing was done. {words.AGAIN}")
     return tool.parse({**held.edited, "idempotency_key": query.idempotency_key})
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 import structlog
 
 from shared.core import metrics
-from shared.core.caller import Caller
+from shared.core.caller import LOCAL, Caller
 from shared.core.decision import EFFECTS, Decision
 from shared.core.errors import Denied, Forbidden, StepUp, UnknownTarget
 from shared.core.request import Request
@@ -27,6 +27,7 @@ log = structlog.get_logger("policy")
 REMEMBERED = 2048
 """Callers kept, about 12 KB each, the least recently used dropped first."""
 
+_GRANTED_LOCALLY = "Tell the user to add it to SUITE_STDIO_SCOPES, or to sign in over HTTP; do not repeat it."
 _BROKEN = "A policy could not be evaluated for this call, so it is refused. Tell the administrator; do not repeat it."
 
 
@@ -82,8 +83,8 @@ class Policy:
             raise UnknownTarget(request.kind, request.name)
         if not all(caller.may(scope) for scope in tool.scopes):
             needed = " ".join(tool.scopes)
-            message = f"{tool.name} needs the scope {needed}. Authorize again with it, then repeat."
-            raise Forbidden(message, tool.scopes)
+            how = _GRANTED_LOCALLY if caller.issuer == LOCAL else "Authorize again with it, then repeat."
+            raise Forbidden(f"{tool.name} needs the scope {needed}. {how}", tool.scopes)
         return tool
 
     def narrowed(self, caller: Caller) -> Caller:

@@ -8,7 +8,8 @@ from typing import Any
 from shared.core.errors import Misconfigured
 from shared.core.scopes import IMPLIED_VERBS
 from shared.core.server import Server
-from shared.core.tool import Effect, Risk, Tool, Toolset
+from shared.core.tool import Effect, Risk, Tool
+from shared.core.toolset import Toolset
 from shared.steps.policy.shapes import Record, record_of
 
 HOLD, SEE, CALL = "hold", "see", "call"

@@ -5,7 +5,8 @@ import anyio
 from typing_extensions import override
 
 from shared.core.errors import NotFound
-from shared.core.tool import Answer, Arguments, Call, Toolset
+from shared.core.tool import Answer, Arguments, Call
+from shared.core.toolset import Toolset
 
 tools = Toolset()
 

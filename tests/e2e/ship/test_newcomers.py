@@ -141,7 +141,7 @@ async def test_a_platform_team_runs_a_fleet_verifies_its_audit_and_checks_its_ow
 ) -> None:
     require("haproxy")
     port = free_port()
-    with on_time(), newcomer(tmp_path, {8443: port}, ARGS=f"--port {port} --replicas 1") as who:
+    with on_time(), newcomer(tmp_path, {8443: port}, ARGS=f"--port {port}") as who:
 
         async def ask(text: str) -> None:
             monkeypatch.setenv("SSL_CERT_FILE", str(who.home / ".local/share/mcp-suite/fleet/balancer/authority.pem"))

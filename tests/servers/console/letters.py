@@ -7,7 +7,8 @@ from pydantic import Field
 
 from shared.core.errors import Conflict
 from shared.core.server import Server
-from shared.core.tool import Answer, Call, Risk, Toolset, WriteArguments
+from shared.core.tool import Answer, Call, Risk, WriteArguments
+from shared.core.toolset import Toolset
 from shared.steps.redaction import Exact, Sensitive, mask_email
 
 tools = Toolset()

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from servers.customers.models import CustomerDiff, EmailChange, Updated
+from servers.customers.diffs import CustomerDiff, EmailChange
+from servers.customers.models import Updated
 from shared.core.errors import Conflict, Forbidden, Invalid, NotFound
 from shared.steps.redaction import redact
 from tests.servers.customers.desk import Desk, caller

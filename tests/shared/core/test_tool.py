@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field
 
 from shared.core.caller import Caller
 from shared.core.errors import Invalid, Misconfigured
-from shared.core.tool import Answer, Arguments, Call, Effect, Risk, Tool, Toolset, WriteArguments
+from shared.core.tool import Answer, Arguments, Call, Effect, Risk, Tool, WriteArguments
+from shared.core.toolset import Toolset
 from shared.edge.describe import describe
 
 Run = Callable[..., Awaitable[BaseModel]]

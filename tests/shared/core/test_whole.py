@@ -8,7 +8,7 @@ import pytest
 
 from shared.core.errors import Misconfigured
 from shared.core.server import Server
-from shared.core.tool import Toolset
+from shared.core.toolset import Toolset
 from shared.core.work import Work
 from tests.shared.state.jobs.counting import served
 

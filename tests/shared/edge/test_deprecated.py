@@ -13,7 +13,8 @@ from shared.core.deprecation import Deprecated
 from shared.core.errors import Misconfigured
 from shared.core.releases import this_release
 from shared.core.server import Server
-from shared.core.tool import Answer, Arguments, Call, Toolset
+from shared.core.tool import Answer, Arguments, Call
+from shared.core.toolset import Toolset
 from shared.ops.doctor_going import going
 from tests.generous import EVERYBODY
 from tests.harness import ERAS, Databases, Suite, open_suite

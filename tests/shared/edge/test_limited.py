@@ -22,9 +22,9 @@ from shared.core.tool import (
     PromptAnswer,
     Risk,
     Suggestions,
-    Toolset,
     WriteArguments,
 )
+from shared.core.toolset import Toolset
 from shared.edge.pressure import Pressure
 from shared.edge.results import LEFT
 from tests.generous import EVERYBODY

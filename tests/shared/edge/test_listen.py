@@ -47,6 +47,16 @@ def test_a_port_that_is_taken_is_refused_in_one_sentence() -> None:
             bind(Settings(port=port))
 
 
+async def test_of_two_who_took_a_port_at_once_the_second_to_listen_is_told() -> None:
+    """The kernel lets both bind it as long as neither listens."""
+    with bind(Settings(port=0)) as first:
+        settings = Settings(port=first.getsockname()[1])
+        with bind(settings) as second:
+            first.listen()
+            with pytest.raises(Misconfigured, match=r"cannot listen on .*end what listens there, or set SUITE_PORT"):
+                await listen(PlainTextResponse("never"), settings, second)
+
+
 @pytest.mark.parametrize(("trusted", "seen"), [((), "127.0.0.1"), (("127.0.0.0/8",), "203.0.113.9")])
 async def test_a_forwarded_address_is_believed_only_of_a_proxy_we_trust(
     trusted: tuple[str, ...], seen: str, monkeypatch: pytest.MonkeyPatch

@@ -20,7 +20,8 @@ from starlette.types import Receive, Scope, Send
 from servers.customers.server import server as customers
 from shared.core import metrics
 from shared.core.settings import Settings
-from shared.core.tool import Answer, Arguments, Call, Toolset
+from shared.core.tool import Answer, Arguments, Call
+from shared.core.toolset import Toolset
 from shared.edge.gate import Gate
 from shared.edge.pressure import Busy, Pressure
 from shared.edge.refusals import Refusals

@@ -12,7 +12,8 @@ from mcp_types import PromptReference
 
 from servers.customers.server import server as customers
 from shared.core.errors import Misconfigured, NotFound
-from shared.core.tool import Answer, Arguments, Begun, Call, Message, PromptAnswer, Suggestions, Toolset
+from shared.core.tool import Answer, Arguments, Begun, Call, Message, PromptAnswer, Suggestions
+from shared.core.toolset import Toolset
 from shared.steps.redaction import Sensitive, Untrusted, mask_email
 from tests.generous import EVERYBODY
 from tests.harness import ERAS, Databases, Suite, open_suite

@@ -24,6 +24,8 @@ from tests.harness import Databases
 pytestmark = pytest.mark.anyio
 
 EVERY = {server.name: server.migrations for server in servers.every() if server.migrations}
+NOW = this_release().heads["suite"]
+NEXT = f"{int(NOW) + 1:04}"
 
 
 @pytest.fixture
@@ -60,8 +62,8 @@ async def test_migrating_says_whose_tables_these_are_and_whom_they_serve(urls: U
 
 
 async def test_a_replica_does_not_start_on_tables_older_than_its_own(app: Any) -> None:
-    with pytest.raises(Misconfigured, match=r"tables of suite are at revision 0008, 0.2.0 needs 0009.*db migrate"):
-        await require_fitting(app, {**this_release().heads, "suite": "0009"})
+    with pytest.raises(Misconfigured, match=rf"tables of suite are at revision {NOW}, 0.2.0 needs {NEXT}.*db migrate"):
+        await require_fitting(app, {**this_release().heads, "suite": NEXT})
     with pytest.raises(Misconfigured, match=r"tables of fifth are not there.*db migrate"):
         await require_fitting(app, {"fifth": "0001"})
 
@@ -84,9 +86,9 @@ async def test_tables_of_the_next_release_serve_this_one_and_those_after_it_do_n
 async def test_an_older_release_that_migrates_leaves_a_newer_ones_tables_as_they_are(
     urls: Urls, app: Any, be: Any
 ) -> None:
-    be(replace(another("0.3.0", this_release()), heads={**this_release().heads, "suite": "0009"}))
+    be(replace(another("0.3.0", this_release()), heads={**this_release().heads, "suite": NEXT}))
     owner = await connect(urls.owner, "test")
-    await owner.execute("UPDATE suite.revision SET version_num = '0009'")
+    await owner.execute("UPDATE suite.revision SET version_num = $1", NEXT)
     await owner.close()
     await migrate(urls.owner, EVERY)
     be(this_release())
@@ -96,11 +98,11 @@ async def test_an_older_release_that_migrates_leaves_a_newer_ones_tables_as_they
 
 async def test_the_doctor_takes_the_next_releases_tables_for_what_they_are(urls: Urls, tmp_path: Path) -> None:
     owner = await connect(urls.owner, "test")
-    await owner.execute("UPDATE suite.revision SET version_num = '0009'")
+    await owner.execute("UPDATE suite.revision SET version_num = $1", NEXT)
     await owner.close()
     values: dict[str, Any] = {"database_url": urls.app, "data_dir": tmp_path}
     found = await examine_own(Settings(**values), urls, servers.load("customers"))
-    assert [one.level for one in found if "revision 0009 of a newer release" in one.text] == ["ok"]
+    assert [one.level for one in found if f"revision {NEXT} of a newer release" in one.text] == ["ok"]
 
 
 def test_releases_compare_as_versions_do() -> None:

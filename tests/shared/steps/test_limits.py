@@ -13,7 +13,8 @@ from shared.core.caller import Caller
 from shared.core.errors import LoopDetected, OverBudget, RateLimited, Shed, Unavailable
 from shared.core.request import Kind, Request
 from shared.core.settings import Settings
-from shared.core.tool import Answer, Arguments, Call, Risk, Tool, Toolset, WriteArguments
+from shared.core.tool import Answer, Arguments, Call, Risk, Tool, WriteArguments
+from shared.core.toolset import Toolset
 from shared.state.counters import Demand, Taken
 from shared.state.embedded_redis import EmbeddedRedis
 from shared.state.redis import RedisCounters, open_redis

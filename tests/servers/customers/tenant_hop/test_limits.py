@@ -12,7 +12,8 @@ from shared.core.caller import Caller
 from shared.core.errors import RateLimited
 from shared.core.request import Request
 from shared.core.settings import Settings
-from shared.core.tool import Answer, Arguments, Call, Tool, Toolset
+from shared.core.tool import Answer, Arguments, Call, Tool
+from shared.core.toolset import Toolset
 from shared.state.counters import Counters
 from shared.state.embedded_redis import EmbeddedRedis
 from shared.state.local import LocalCounters

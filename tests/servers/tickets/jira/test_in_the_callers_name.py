@@ -12,7 +12,8 @@ import pytest
 import servers
 from compose.idp.provider import IdentityProvider
 from shared.core.server import Server
-from shared.core.tool import Answer, Arguments, Call, Toolset
+from shared.core.tool import Answer, Arguments, Call
+from shared.core.toolset import Toolset
 from tests.harness import Databases, Suite, open_suite
 from tests.servers.tickets.jira.fake import FakeJira, open_jira, subject_of
 from tests.servers.tickets.jira.faults import Fault

@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from shared.core.upstreams import Upstream
-from shared.edge.outbound.client import Client, Message
+from shared.edge.outbound.client import Client
+from shared.edge.outbound.message import Message
 
 pytestmark = pytest.mark.anyio
 

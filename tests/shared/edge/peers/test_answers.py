@@ -33,7 +33,7 @@ from shared.core.labels import Label
 from shared.core.peers import Asking, Peer
 from shared.core.settings import Settings
 from shared.edge.peers import open_peers
-from shared.edge.peers.opened import WHOLE_BYTES
+from shared.edge.peers.asked import WHOLE_BYTES
 from tests.loopback import tcp_listener
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,8 @@ from mcp_types import BlobResourceContents, TextResourceContents
 from pydantic import ValidationError
 
 from shared.core.errors import Misconfigured
-from shared.core.tool import Arguments, Call, Contents, Toolset
+from shared.core.tool import Arguments, Call, Contents
+from shared.core.toolset import Toolset
 from shared.steps.policy.schema import schema_of
 from shared.steps.redaction import Untrusted
 from tests.shelf.books import BOOKS, PART

@@ -9,7 +9,8 @@ from mcp_types import ResourceLink, TextContent
 from pydantic import BaseModel, Field, SerializeAsAny
 
 from shared.core.errors import Misconfigured
-from shared.core.tool import Answer, Call, Link, Toolset
+from shared.core.tool import Answer, Call, Link
+from shared.core.toolset import Toolset
 from shared.edge import shortcut
 from shared.edge.describe import describe
 from shared.edge.results import pointed

@@ -8,7 +8,8 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 
 from shared.core.errors import Misconfigured
-from shared.core.tool import Arguments, Call, Link, Listed, Page, Toolset
+from shared.core.tool import Arguments, Call, Link, Listed, Page
+from shared.core.toolset import Toolset
 from shared.ops.serving import scopes_of
 from shared.ops.stop_words import targets
 from shared.steps.policy.schema import targets_of

@@ -9,7 +9,8 @@ import orjson
 
 from servers.customers.server import server as customers
 from shared.core.errors import NotFound, Unavailable
-from shared.core.tool import Answer, Arguments, Call, Risk, Toolset, WriteArguments
+from shared.core.tool import Answer, Arguments, Call, Risk, WriteArguments
+from shared.core.toolset import Toolset
 from tests.generous import EVERYBODY
 from tests.harness import Suite
 from tests.listening import LISTEN

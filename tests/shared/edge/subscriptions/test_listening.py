@@ -9,7 +9,7 @@ import pytest
 from mcp.client.subscriptions import ResourceUpdated
 from mcp_types import SubscriptionFilter
 
-from shared.core.tool import Toolset
+from shared.core.toolset import Toolset
 from tests.harness import ERAS, Databases, Suite, open_suite
 from tests.listening import ID, answered, listening
 from tests.shared.edge.subscriptions.shelf import change, marked, read_still, revoke, served, shelf

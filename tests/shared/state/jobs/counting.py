@@ -12,7 +12,8 @@ from servers.customers.server import server as customers
 from shared.core.caller import Caller
 from shared.core.jobs import CancelJob, Job, JobId, OneJob
 from shared.core.settings import Settings
-from shared.core.tool import Answer, Arguments, Call, Risk, Toolset, WriteArguments
+from shared.core.tool import Answer, Arguments, Call, Risk, WriteArguments
+from shared.core.toolset import Toolset
 from shared.core.work import Working
 from shared.state.database import Database
 from shared.state.jobs.book import Book, Owned

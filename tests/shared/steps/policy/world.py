@@ -7,7 +7,8 @@ from pydantic import Field
 
 from shared.core.labels import Label
 from shared.core.server import Server
-from shared.core.tool import Answer, Arguments, Call, Risk, Toolset, WriteArguments
+from shared.core.tool import Answer, Arguments, Call, Risk, WriteArguments
+from shared.core.toolset import Toolset
 from shared.steps.policy.explaining import caller_of
 from shared.steps.policy.rules import Rules
 
