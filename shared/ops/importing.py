@@ -1,3 +1,5 @@
+"""Imports that take as little time as they can."""
+
 import gc
 from collections.abc import Generator
 from contextlib import contextmanager
