@@ -14,6 +14,7 @@ import pytest
 
 import servers
 from compose.fleet.process import Process
+from shared.state.revisions import SUITE_REVISIONS, newest_revision
 from tests.e2e.drills.crowd import Crowd
 from tests.e2e.drills.handover import Handover
 from tests.e2e.drills.length import UPGRADE_CALLS, UPGRADE_CLIENTS, UPGRADE_PAUSE_S
@@ -57,7 +58,7 @@ class Upgrade:
         await self._crowd.connected.wait()
         await self._revision("0007")
         await migrate_by(ROOT, self._drill.urls)
-        await self._revision("0008")
+        await self._revision(newest_revision(SUITE_REVISIONS))
         await self._roll(1, ROOT)
         new, old = self._drill.replica(1), self._drill.replica(2)
         await Handover(self._drill, old, new).everything()
