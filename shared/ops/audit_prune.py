@@ -94,7 +94,7 @@ async def _owning(urls: Urls) -> AsyncGenerator[Any]:
     if not urls.owner:
         raise Misconfigured(
             "SUITE_DATABASE_OWNER_URL is needed: of suite_owner, or of a role that may prune and do nothing else "
-            "(docs/answer-an-auditor.md)"
+            "(docs/audit-retention.md)"
         )
     connection = await connect(urls.owner, "prune")
     try:
